@@ -1,0 +1,126 @@
+"""The recipe of an image GAN: validated objects, no torch. The union over `kind` is the registry of networks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from multigan.settings import Ema, Loss, Optimizer, Probability, Regularizer, Settings, Training
+
+SMALLEST, LARGEST = 16, 256
+
+
+class ImageData(Settings):
+    """Which pictures, and how they become tensors `[C, H, W]` in [-1, 1].
+
+    Values that are absent are chosen from the data when the training starts, and are written into the run's recipe.
+    """
+
+    source: str | None = None
+    """A folder, a parquet or arrow file, a hub name; absent: the embedded digits. `--data` sets it."""
+    size: tuple[int, int] | None = None
+    """Height and width."""
+    channels: Literal[1, 3, 4] | None = None
+    classes: list[str] | None = None
+    """The names of the classes, in the order of their numbers; needed by a conditional recipe only."""
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    """A picture of another shape: scaled to cover the size and cropped in the middle, scaled to fit inside it and
+    padded with its edge's mean, or stretched."""
+    mirror: bool = False
+    """Show each picture mirrored half of the time."""
+    streaming: bool = False
+    """Read shard by shard, for what does not fit on the disk."""
+    image_column: str | None = None
+    label_column: str | None = None
+    split: str = "train"
+    cache: Literal["auto", "memory", "none"] = "auto"
+    """auto: decoded once and kept in memory while they take at most a quarter of what is free."""
+
+    @model_validator(mode="after")
+    def _shape(self) -> ImageData:
+        for side in self.size or ():
+            if not SMALLEST <= side <= LARGEST or side % 8:
+                raise ValueError(
+                    f"size: {side} cannot be made: each side is a multiple of 8 from {SMALLEST} to {LARGEST} "
+                    f"(nearest: {min(max(round(side / 8) * 8, SMALLEST), LARGEST)})"
+                )
+        return self
+
+
+class Dcgan(Settings):
+    """Transposed and strided convolutions with batch normalisation (Radford et al., 2016)."""
+
+    kind: Literal["dcgan"]
+    width: int = Field(64, ge=4, le=1024)
+    """Channels at the highest resolution's stage; each coarser stage has twice as many, at most 8 times."""
+    normalize: Literal["batch", "none"] = "batch"
+
+
+class ResNet(Settings):
+    """Residual blocks as in SNGAN (Miyato et al., 2018); in the discriminator with spectral normalisation."""
+
+    kind: Literal["resnet"]
+    width: int = Field(64, ge=4, le=1024)
+    spectral_norm: bool = True
+    """For the discriminator only."""
+
+
+class R3gan(Settings):
+    """R3GAN's blocks: 1x1, grouped 3x3, 1x1, without normalisation (Huang et al., 2024)."""
+
+    kind: Literal["r3gan"]
+    width: int = Field(64, ge=4, le=1024)
+    """Channels of the stage, the same at every resolution unless `widths` is given."""
+    widths: list[int] | None = None
+    """Channels of each stage from 4 pixels up; overrides `width`."""
+    blocks: int = Field(2, ge=1, le=16)
+    """Residual blocks a stage."""
+    group_size: int = Field(16, ge=1)
+    """Channels in each group of the grouped convolution: cardinality = expansion * channels / group_size."""
+    expansion: int = Field(2, ge=1, le=8)
+
+
+Network = Annotated[Dcgan | ResNet | R3gan, Field(discriminator="kind")]
+
+
+class Latent(Settings):
+    """The generator's noise `[B, size]`."""
+
+    size: int = Field(64, ge=1, le=4096)
+    distribution: Literal["normal", "uniform"] = "normal"
+
+
+class Augment(Settings):
+    """Differentiable augmentation of what the discriminator sees, real and generated (Zhao et al., 2020).
+
+    probability: a number, a schedule, or `adaptive` (Karras et al., 2020: raised while the discriminator tells real
+    samples too surely, `target` being the mean sign of its outputs on them).
+    """
+
+    kinds: list[Literal["translation", "cutout", "color", "flip"]] = ["translation", "cutout", "color"]
+    probability: Probability | Literal["adaptive"] = 1.0
+    target: float = Field(0.6, gt=0, lt=1)
+    penalize: Literal["before", "after"] = "before"
+    """Where the penalties take the gradient: at the sample before it is augmented, or after."""
+
+
+class ImageRecipe(Settings):
+    """Everything that one training of an image GAN is made of."""
+
+    modality: Literal["image"]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)
+    seed: int = Field(0, ge=0, lt=2**63)
+    conditional: bool = False
+    """One class per subfolder or label column; the generator then takes a label."""
+    data: ImageData = ImageData()
+    latent: Latent = Latent()
+    generator: Network
+    discriminator: Network
+    loss: Loss
+    regularizers: list[Regularizer] = []
+    augment: Augment | None = None
+    generator_optimizer: Optimizer = Optimizer()
+    discriminator_optimizer: Optimizer = Optimizer()
+    ema: Ema = Ema()
+    training: Training

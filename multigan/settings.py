@@ -1,0 +1,181 @@
+"""The parts of a recipe that every modality shares, as validated objects. No torch: `build` imports it when called.
+
+A field that may change during training takes a number or a schedule: `{start: 2.0, end: 0.2}`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from multigan.adversarial import schedules
+
+
+class Settings(BaseModel):
+    """Base of every part of a recipe: unknown keys are refused, values are not coerced from other types' text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Schedule(Settings):
+    """From `start` to `end` over the first `samples` samples (all of the training when absent), then held at `end`."""
+
+    start: float
+    end: float
+    samples: int | None = Field(None, gt=0)
+    shape: Literal["cosine", "linear"] = "cosine"
+
+
+def _within(minimum: float, maximum: float) -> AfterValidator:
+    """A validator: a number, or both ends of a schedule, lie in [minimum, maximum]."""
+
+    def check(value: float | Schedule) -> float | Schedule:
+        ends = (value.start, value.end) if isinstance(value, Schedule) else (value,)
+        for end in ends:
+            if not minimum <= end <= maximum:
+                raise ValueError(f"{end:g} is out of range: choose from {minimum:g} to {maximum:g}")
+        return value
+
+    return AfterValidator(check)
+
+
+Weight = Annotated[float | Schedule, _within(0.0, 1e6)]
+LearningRate = Annotated[float | Schedule, _within(0.0, 1.0)]
+Beta = Annotated[float | Schedule, _within(0.0, 0.99999)]
+Probability = Annotated[float | Schedule, _within(0.0, 1.0)]
+Samples = Annotated[float | Schedule, _within(0.0, 1e12)]
+
+
+def build_schedule(value: float | Schedule, total: int) -> schedules.Schedule:
+    """The function of samples seen that a number or a Schedule means, for a training of `total` samples."""
+    from multigan.adversarial import schedules
+
+    if isinstance(value, Schedule):
+        return schedules.between(value.start, value.end, value.samples or total, value.shape)
+    return schedules.constant(value)
+
+
+# --- losses ---------------------------------------------------------------------------------------------------------
+
+
+class NonSaturating(Settings):
+    """The original GAN's loss with the generator's -log D(G(z)) (Goodfellow et al., 2014)."""
+
+    kind: Literal["non_saturating"]
+
+
+class LeastSquares(Settings):
+    """LSGAN (Mao et al., 2017)."""
+
+    kind: Literal["least_squares"]
+
+
+class Hinge(Settings):
+    """The hinge loss (Lim and Ye, 2017; Miyato et al., 2018)."""
+
+    kind: Literal["hinge"]
+
+
+class Wasserstein(Settings):
+    """The critic's difference of means (Arjovsky et al., 2017). Wants a gradient penalty."""
+
+    kind: Literal["wasserstein"]
+
+
+class Relativistic(Settings):
+    """RpGAN, pairs of real and fake (Jolicoeur-Martineau, 2018), as in R3GAN (Huang et al., 2024)."""
+
+    kind: Literal["relativistic"]
+
+
+Loss = Annotated[NonSaturating | LeastSquares | Hinge | Wasserstein | Relativistic, Field(discriminator="kind")]
+
+
+# --- regularizers ---------------------------------------------------------------------------------------------------
+
+
+class Penalty(Settings):
+    """A penalty on the discriminator's gradient; `every` n steps it counts n times (lazy regularization)."""
+
+    every: int = Field(1, ge=1, le=64)
+
+
+class R1(Penalty):
+    """gamma/2 times the squared gradient at the real samples (Mescheder et al., 2018)."""
+
+    kind: Literal["r1"]
+    gamma: Weight
+
+
+class R2(Penalty):
+    """gamma/2 times the squared gradient at the generated samples (Mescheder et al., 2018)."""
+
+    kind: Literal["r2"]
+    gamma: Weight
+
+
+class GradientPenalty(Penalty):
+    """weight times (|gradient| - 1)^2 between real and generated samples: WGAN-GP (Gulrajani et al., 2017)."""
+
+    kind: Literal["gradient_penalty"]
+    weight: Weight = 10.0
+
+
+Regularizer = Annotated[R1 | R2 | GradientPenalty, Field(discriminator="kind")]
+
+
+# --- optimisation ---------------------------------------------------------------------------------------------------
+
+
+class Optimizer(Settings):
+    """Adam (Kingma and Ba, 2015), fused where torch has it; AdamW's decay when `weight_decay` is not 0."""
+
+    lr: LearningRate = 2e-4
+    betas: tuple[Beta, Beta] = (0.5, 0.99)
+    eps: float = Field(1e-8, gt=0, le=1e-2)
+    weight_decay: float = Field(0.0, ge=0, le=1)
+    clip: float | None = Field(None, gt=0)
+    """The largest norm of the gradient of all the network's weights together; absent: no clipping."""
+
+
+class Ema(Settings):
+    """The moving average of the generator's weights: the generator that is previewed, kept and exported.
+
+    half_life: in samples. warmup: the half-life is at most this share of the samples seen so far, so that the average
+    forgets the start quickly (StyleGAN2-ADA's ramp-up); 0 switches the warm-up off.
+    """
+
+    half_life: Samples = 20_000
+    warmup: float = Field(0.05, ge=0, le=1)
+
+
+class Training(Settings):
+    """How long, in what steps and with what arithmetic."""
+
+    samples: int = Field(gt=0)
+    """The budget: real samples shown to the discriminator (at most; a whole number of turns)."""
+    batch: int = Field(64, ge=1, le=65536)
+    """Samples in one optimizer step, over all processes and accumulated parts together."""
+    accumulate: int = Field(1, ge=1, le=4096)
+    """A step's batch is worked through in this many parts, to save memory."""
+    discriminator_steps: int = Field(1, ge=1, le=100)
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
+    """auto: bf16 where the GPU or the processor has it, else fp32."""
+    channels_last: bool = True
+    compile: bool = False
+    nonfinite_limit: int = Field(25, ge=1)
+    """This many steps in a row with a loss or gradient that is not finite stop the training."""
+    preview_every: int | None = Field(None, gt=0)
+    """In samples; absent: chosen so that about 30 previews are drawn."""
+    checkpoint_every: int | None = Field(None, gt=0)
+    """In samples; absent: chosen so that about 10 are written."""
+    checkpoint_minutes: float = Field(10.0, gt=0)
+    """A checkpoint is also written when this much time has passed since the last one."""
+    keep: int = Field(3, ge=1)
+    """The newest checkpoints that are kept, beside the best by the evaluation's metric."""
+    evaluate_every: int | None = Field(None, gt=0)
+    """In samples; absent: no evaluation during training."""
+    log_every: int = Field(50, ge=1)
+    """In turns: how often the losses are read from the device and written down."""
