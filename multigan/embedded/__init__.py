@@ -1,0 +1,26 @@
+"""The data that multigan carries, so that every shipped recipe runs as it is. No torch."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIDE = 28
+_PER_CLASS = 500
+
+
+def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """5,000 MNIST digits, 500 of each class, in the order of their classes: uint8 `[5000, 28, 28]`, int64 `[5000]`.
+
+    White strokes (255) on black (0). Source and licence: digits.txt beside the picture (LeCun, Cortes and Burges).
+    """
+    from PIL import Image
+
+    with files(__name__).joinpath("digits.png").open("rb") as file, Image.open(file) as picture:
+        sheet = np.asarray(picture)
+    rows, columns = sheet.shape[0] // _SIDE, sheet.shape[1] // _SIDE
+    tiles = sheet.reshape(rows, _SIDE, columns, _SIDE).transpose(0, 2, 1, 3)
+    images = np.ascontiguousarray(tiles).reshape(-1, _SIDE, _SIDE)
+    return images, np.arange(len(images), dtype=np.int64) // _PER_CLASS
