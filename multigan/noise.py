@@ -1,0 +1,208 @@
+"""What a seed means: a counter-based generator that gives the same latents on every machine and in every language.
+
+Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) gives 32-bit words as a function of
+(seed, stream, sample, block) alone, so sample `i` of a seed is the same whatever is drawn before it or beside it. The
+words become uniforms and, by Wichura's inverse of the normal distribution (Applied Statistics algorithm AS 241, 1988),
+normals. Every floating-point step is one that IEEE 754 fixes to the last bit (+ - * / and the square root), the logarithm
+included, so that `docs/noise.md` and `export/web/noise.mjs` can repeat it exactly. Only numpy.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multigan.contract import Input
+from multigan.errors import UserError
+
+SEEDS = 2**64
+SAMPLES = 2**53
+"""Sample indices lie below this, so that a language whose only number is a double can name them all."""
+STREAMS = 2**32
+LATENT_STREAM = 0
+WIDEST_TRUNCATION = 8.0
+
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+_ROUNDS = 10
+_MASK = 0xFFFFFFFF
+
+_CENTRE = (
+    (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
+     1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0),
+    (5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
+     5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0),
+)  # fmt: skip
+_TAIL = (
+    (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
+     3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0),
+    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
+     6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0),
+)  # fmt: skip
+_FAR_TAIL = (
+    (2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
+     2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0),
+    (2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
+     1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0),
+)  # fmt: skip
+"""AS 241's numerators and denominators (PPND16), highest power first: |p - 1/2| <= 0.425, then r <= 5, then beyond."""
+
+_LN2 = 0.6931471805599453
+_SQRT_HALF = 0.7071067811865476
+_LOG_TERMS = 12
+
+Floats = NDArray[np.float64]
+
+
+def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
+    """Philox 4x32-10 of `counter` `[..., 4]` under the 64-bit key `seed` (low word first): words `[..., 4]`."""
+    keys = [seed & _MASK, seed >> 32]
+    c0, c1, c2, c3 = (counter[..., word].astype(np.uint64) for word in range(4))
+    low, shift = np.uint64(_MASK), np.uint64(32)
+    first, second = (np.uint64(each) for each in _MULTIPLIERS)
+    for _ in range(_ROUNDS):
+        left, right = first * c0, second * c2
+        c0, c1 = (right >> shift) ^ c1 ^ np.uint64(keys[0]), right & low
+        c2, c3 = (left >> shift) ^ c3 ^ np.uint64(keys[1]), left & low
+        keys = [(key + step) & _MASK for key, step in zip(keys, _WEYL, strict=True)]
+    return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
+
+
+def words(seed: int, start: int, count: int, size: int, stream: int = LATENT_STREAM) -> NDArray[np.uint32]:
+    """32-bit words `[count, size]`: row `i` belongs to sample `start + i`.
+
+    Word `j` of a sample is word `j mod 4` of the block whose counter is (j div 4, stream, sample's low 32 bits, sample's
+    high 32 bits). Raises UserError where the seed, the samples or the stream are out of range.
+    """
+    _check_range("seed", seed, SEEDS)
+    _check_range("start", start, SAMPLES)
+    _check_range("start + count", start + max(count, 0), SAMPLES)
+    _check_range("stream", stream, STREAMS)
+    if count < 0 or size < 1:
+        raise UserError(f"cannot draw {count} samples of size {size}: the count is at least 0 and the size at least 1.")
+    blocks = -(-size // 4)
+    samples = np.arange(start, start + count, dtype=np.uint64)
+    counter = np.empty((count, blocks, 4), np.uint32)
+    counter[..., 0] = np.arange(blocks, dtype=np.uint32)
+    counter[..., 1] = stream
+    counter[..., 2] = (samples & np.uint64(_MASK)).astype(np.uint32)[:, None]
+    counter[..., 3] = (samples >> np.uint64(32)).astype(np.uint32)[:, None]
+    return philox(counter, seed).reshape(count, blocks * 4)[:, :size]
+
+
+def fractions(seed: int, start: int, count: int, size: int, stream: int = LATENT_STREAM) -> Floats:
+    """Uniform in (0, 1), float64 `[count, size]`: (word + 1/2) / 2^32, which is exact, never 0 and never 1."""
+    return (words(seed, start, count, size, stream).astype(np.float64) + 0.5) / 4294967296.0
+
+
+def uniform(
+    seed: int, start: int, count: int, size: int, truncation: float | None = None, stream: int = LATENT_STREAM
+) -> NDArray[np.float32]:
+    """Uniform in [-t, t], float32 `[count, size]`; t is `truncation` in (0, 1], or 1 where it is None.
+
+    Raises UserError where an argument is out of range.
+    """
+    width = 1.0 if truncation is None else check_truncation(truncation, 1.0)
+    return ((2.0 * fractions(seed, start, count, size, stream) - 1.0) * width).astype(np.float32)
+
+
+def normal(
+    seed: int, start: int, count: int, size: int, truncation: float | None = None, stream: int = LATENT_STREAM
+) -> NDArray[np.float32]:
+    """Standard normal, float32 `[count, size]`, restricted to [-t, t] where `truncation` t in (0, 8] is given.
+
+    The restricted distribution is the inverse CDF at Phi(-t) + u (1 - 2 Phi(-t)): as t falls, each value moves smoothly
+    towards 0, and a seed keeps its picture. Raises UserError where an argument is out of range.
+    """
+    p = fractions(seed, start, count, size, stream)
+    if truncation is None:
+        return normal_quantile(p).astype(np.float32)
+    width = check_truncation(truncation, WIDEST_TRUNCATION)
+    outside = tail_probability(width)
+    values = normal_quantile(outside + p * (1.0 - 2.0 * outside))
+    return np.minimum(np.maximum(values, -width), width).astype(np.float32)
+
+
+def latents(
+    contract_input: Input, seed: int, start: int, count: int, truncation: float | None = None
+) -> NDArray[np.float32]:
+    """Samples `start` to `start + count` of the latent that a contract describes, float32 `[count, ...]`.
+
+    Raises UserError where an argument is out of range for the latent's distribution.
+    """
+    shape = [int(side) for side in contract_input.shape[1:]]
+    draw = uniform if contract_input.distribution == "uniform" else normal
+    return draw(seed, start, count, math.prod(shape), truncation).reshape(count, *shape)
+
+
+def normal_quantile(p: Floats) -> Floats:
+    """The inverse of the standard normal distribution at `p` in (0, 1): AS 241, relative error about 1e-15."""
+    offset = p - 0.5
+    central = np.abs(offset) <= 0.425
+    result = np.empty_like(p)
+    q = offset[central]
+    result[central] = _ratio(_CENTRE, 0.180625 - q * q, q)
+    outer = p[~central]
+    r = np.sqrt(-natural_log(np.minimum(outer, 1.0 - outer)))
+    one = np.ones_like(r)
+    distance = np.where(r <= 5.0, _ratio(_TAIL, r - 1.6, one), _ratio(_FAR_TAIL, r - 5.0, one))
+    result[~central] = np.where(offset[~central] < 0.0, -distance, distance)
+    return result
+
+
+def natural_log(x: Floats) -> Floats:
+    """ln of positive normal numbers in fixed IEEE operations (a libm's may differ in the last bit from another's).
+
+    x = m 2^e with m in [sqrt(1/2), sqrt(2)); with f = (m - 1)/(m + 1), ln m = 2f (1 + f^2/3 + f^4/5 + ...).
+    """
+    mantissa, exponent = np.frexp(x)
+    small = mantissa < _SQRT_HALF
+    mantissa = np.where(small, mantissa * 2.0, mantissa)
+    power = exponent - small
+    f = (mantissa - 1.0) / (mantissa + 1.0)
+    square = f * f
+    series = np.full_like(f, 1.0 / (2 * _LOG_TERMS - 1))
+    for term in range(_LOG_TERMS - 2, -1, -1):
+        series = series * square + 1.0 / (2 * term + 1)
+    return power * _LN2 + 2.0 * f * series
+
+
+def tail_probability(t: float) -> float:
+    """Phi(-t) for t > 0: 64 halvings of [0, 1/2] by the sign of `normal_quantile(middle) + t`."""
+    low, high = 0.0, 0.5
+    for _ in range(64):
+        middle = (low + high) / 2.0
+        if float(normal_quantile(np.array([middle]))[0]) < -t:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2.0
+
+
+def check_truncation(value: float, widest: float) -> float:
+    """`value` where it lies in (0, widest]. Raises UserError elsewhere."""
+    if not 0.0 < value <= widest:
+        raise UserError(
+            f"truncation {value:g} is out of range: choose a number above 0 and at most {widest:g}; "
+            "smaller gives more typical, less varied samples."
+        )
+    return float(value)
+
+
+def _ratio(polynomials: tuple[tuple[float, ...], tuple[float, ...]], r: Floats, factor: Floats) -> Floats:
+    numerator, denominator = (_horner(each, r) for each in polynomials)
+    return factor * numerator / denominator
+
+
+def _horner(coefficients: tuple[float, ...], x: Floats) -> Floats:
+    value = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        value = value * x + coefficient
+    return value
+
+
+def _check_range(name: str, value: int, end: int) -> None:
+    if not 0 <= value < end:
+        raise UserError(f"{name} {value} is out of range: choose a whole number from 0 to {end - 1}.")
