@@ -1,0 +1,148 @@
+"""The two networks of a game, and how samples, noise and precision reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from multigan.adversarial.batch import Batch, Draws
+
+Distribution = Literal["normal", "uniform"]
+
+
+class Augmentation(Protocol):
+    """What both real and generated samples go through before the discriminator sees them."""
+
+    def __call__(self, samples: Tensor, draws: Draws, stream: str) -> Tensor:
+        """Augment `[B, ...]`; every random value comes from `draws`, under names that begin with `stream`."""
+        ...
+
+    def observe(self, real_logits: Tensor) -> None:
+        """See the discriminator's logits on real samples after its step (for an adaptive probability)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """dtype: of the weights. autocast: of the heavy operations, where it is another. channels_last: for rank 4 and 5."""
+
+    dtype: torch.dtype = torch.float32
+    autocast: torch.dtype | None = None
+    channels_last: bool = False
+
+    def context(self, device: torch.device) -> AbstractContextManager[object]:
+        return nullcontext() if self.autocast is None else torch.autocast(device.type, self.autocast, cache_enabled=False)
+
+    def place(self, samples: Tensor) -> Tensor:
+        """The samples in this arithmetic's type and memory format; token numbers stay as they are."""
+        if not samples.is_floating_point():
+            return samples
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+        if self.channels_last and samples.dim() in formats:
+            return samples.to(self.dtype, memory_format=formats[samples.dim()])
+        return samples.to(self.dtype)
+
+
+@dataclass
+class Now:
+    """Where the training stands while an objective is computed.
+
+    samples: real samples shown before this turn. step: steps that this phase has taken. phase: its name, which
+    keeps the random streams of the phases of one turn apart. scale: the loss scale of half precision.
+    """
+
+    draws: Draws
+    samples: int = 0
+    step: int = 0
+    phase: str = ""
+    scale: Tensor | float = 1.0
+
+
+@dataclass
+class Game:
+    """generator(latent, **conditions) -> samples; discriminator(samples, **conditions) -> logits `[B]`.
+
+    latent: the size of the generator's noise. compiled: stands in for a network, by name, where its gradient is not
+    differentiated again.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent: int
+    distribution: Distribution = "normal"
+    augmentation: Augmentation | None = None
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    compiled: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)
+    penalize: Literal["before", "after"] = "before"
+    now: Now = field(default_factory=lambda: Now(Draws(0, 0, 1, 0, 1)))
+
+    def __post_init__(self) -> None:
+        self._training = ""
+        self._fakes: Tensor | None = None
+        self._share = False
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def train_only(self, name: str, share_fakes: bool = False) -> None:
+        """Let gradients reach the weights of one network alone.
+
+        share_fakes: samples that are generated while the discriminator trains keep the generator's graph, for the
+        generator's step that comes next.
+        """
+        self._training, self._share = name, share_fakes
+        for each, network in self.networks.items():
+            network.requires_grad_(each == name or (share_fakes and each == "generator"))
+
+    def begin(self, now: Now, keep_fakes: bool = False) -> None:
+        """Begin a part of a step. keep_fakes: the samples that the step before generated serve this one too."""
+        self.now = now
+        if not keep_fakes:
+            self._fakes = None
+
+    def noise(self) -> Tensor:
+        """The latents `[B, latent]` of the part of the batch at hand."""
+        draws = self.now.draws
+        if self.distribution == "normal":
+            values = draws.normal("latent", self.latent)
+        else:
+            values = draws.uniform("latent", self.latent) * 2 - 1
+        return values.to(self.device, self.arithmetic.dtype, non_blocking=True)
+
+    def fakes(self, batch: Batch) -> Tensor:
+        """Generated samples for the batch's conditions, built once from this draw's latents.
+
+        They carry the generator's graph in a step that trains it, and are detached in every other.
+        """
+        graph = self._training == "generator" or self._share
+        if self._fakes is None or (graph and not self._fakes.requires_grad):
+            with torch.set_grad_enabled(graph):
+                self._fakes = self.generate(self.noise(), batch)
+        return self._fakes if self._training == "generator" else self._fakes.detach()
+
+    def generate(self, latent: Tensor, batch: Batch) -> Tensor:
+        """The generator's samples for given latents and the batch's conditions."""
+        run = self.compiled.get("generator", self.generator)
+        with self.arithmetic.context(self.device):
+            return self.arithmetic.place(run(latent, **batch.conditions))
+
+    def augment(self, samples: Tensor, kind: str) -> Tensor:
+        """What the discriminator sees of `samples`; `kind` (real, fake, between) names the random stream."""
+        if self.augmentation is None:
+            return samples
+        return self.augmentation(samples, self.now.draws, f"{self.now.phase}/{kind}")
+
+    def judge(self, samples: Tensor, batch: Batch, twice: bool = False) -> Tensor:
+        """The discriminator's logits `[B]` on samples as they are. twice: the gradient will be differentiated again."""
+        run = self.discriminator if twice else self.compiled.get("discriminator", self.discriminator)
+        with self.arithmetic.context(self.device):
+            logits = run(samples, **batch.conditions)
+        return logits if logits.dtype == torch.float64 else logits.float()
+

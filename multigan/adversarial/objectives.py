@@ -1,0 +1,96 @@
+"""What a phase minimises: `(game, batch) -> (loss, figures)`. Figures are detached scalars for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from multigan.adversarial.batch import Batch
+from multigan.adversarial.game import Game
+from multigan.adversarial.losses import Loss, confidence
+from multigan.adversarial.regularizers import Penalty, input_gradients
+
+Figures = dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """A loss of one network, computed on a batch."""
+
+    def __call__(self, game: Game, batch: Batch) -> tuple[Tensor, Figures]:
+        """The loss, a scalar with a graph, and figures for the log."""
+        ...
+
+
+class Discriminator:
+    """The adversarial loss of the discriminator, and the penalties that are due in this step."""
+
+    def __init__(self, loss: Loss, penalties: Sequence[Penalty] = ()):
+        self.loss = loss
+        self.penalties = list(penalties)
+
+    def __call__(self, game: Game, batch: Batch) -> tuple[Tensor, Figures]:
+        due = [penalty for penalty in self.penalties if penalty.due(game.now.step)]
+        points = {penalty.point for penalty in due}
+        samples = {"real": batch.sample, "fake": game.fakes(batch)}
+        if "between" in points:
+            samples["between"] = _between(game, samples["real"], samples["fake"])
+        seen = {kind: _judge_at(game, batch, sample, kind, kind in points) for kind, sample in samples.items()}
+        real, fake = seen["real"][1], seen["fake"][1]
+        loss = self.loss.discriminator(real, fake)
+        figures = {"discriminator": loss.detach(), "confidence": confidence(real.detach(), fake.detach())}
+        for penalty, value in _penalties(game, due, seen):
+            figures[penalty.name] = value.detach() / penalty.every
+            loss = loss + value
+        if game.augmentation is not None:
+            game.augmentation.observe(real.detach())
+        return loss, figures
+
+
+def _penalties(
+    game: Game, due: Sequence[Penalty], seen: dict[str, tuple[Tensor, Tensor]]
+) -> Iterator[tuple[Penalty, Tensor]]:
+    """Each penalty that is due with its value; one backward pass gives the gradients at all points."""
+    if not due:
+        return
+    points = list(dict.fromkeys(penalty.point for penalty in due))
+    gradients = input_gradients([seen[point][1] for point in points], [seen[point][0] for point in points], game.now.scale)
+    at = dict(zip(points, gradients, strict=True))
+    for penalty in due:
+        yield penalty, penalty(at[penalty.point], game.now.samples)
+
+
+def _judge_at(game: Game, batch: Batch, sample: Tensor, kind: str, penalised: bool) -> tuple[Tensor, Tensor]:
+    """The tensor at which the gradient is taken, and the logits of the augmented sample."""
+    point = sample.detach()
+    if penalised and game.penalize == "before":
+        point.requires_grad_()
+    seen = game.augment(point, kind)
+    if penalised and game.penalize == "after":
+        point = seen = seen.detach().requires_grad_()
+    return point, game.judge(seen, batch, twice=penalised)
+
+
+def _between(game: Game, real: Tensor, fake: Tensor) -> Tensor:
+    """A point on the line from each generated sample to a real one, uniformly chosen (Gulrajani et al., 2017)."""
+    share = game.now.draws.uniform("between", *[1] * (real.dim() - 1)).to(real)
+    return game.arithmetic.place(real * share + fake * (1 - share))
+
+
+class Adversarial:
+    """The adversarial loss of the generator."""
+
+    def __init__(self, loss: Loss):
+        self.loss = loss
+
+    def __call__(self, game: Game, batch: Batch) -> tuple[Tensor, Figures]:
+        fake = game.judge(game.augment(game.fakes(batch), "fake"), batch)
+        real = None
+        if self.loss.generator_sees_real:
+            with torch.no_grad():
+                real = game.judge(game.augment(batch.sample, "real"), batch)
+        loss = self.loss.generator(fake, real)
+        return loss, {"generator": loss.detach()}
+

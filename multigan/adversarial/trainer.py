@@ -1,0 +1,173 @@
+"""The training loop of every modality: it walks the phases and knows nothing of what the tensors show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from multigan.adversarial.batch import Batch, Draws, Stream
+from multigan.adversarial.distributed import World
+from multigan.adversarial.ema import Ema
+from multigan.adversarial.game import Game, Now
+from multigan.adversarial.monitor import Meter, Skips
+from multigan.adversarial.optimizer import LossScale
+from multigan.adversarial.phases import Phase
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """This process's parts of one batch, with their random draws."""
+
+    parts: list[Batch]
+    draws: list[Draws]
+
+
+class Trainer:
+    """Plays the game phase by phase.
+
+    batch: samples in one optimizer step, over all processes and all `accumulate` parts together. Raises ValueError
+    where it cannot be split evenly.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        phases: Sequence[Phase],
+        stream: Stream,
+        ema: Ema,
+        *,
+        batch: int,
+        accumulate: int = 1,
+        seed: int = 0,
+        world: World | None = None,
+        nonfinite_limit: int = 25,
+    ):
+        self.game, self.phases, self.stream, self.ema = game, list(phases), stream, ema
+        self.batch, self.accumulate, self.seed = batch, accumulate, seed
+        self.world = world or World()
+        if batch % (accumulate * self.world.size):
+            raise ValueError(
+                f"a batch of {batch} cannot be split evenly over {self.world.size} processes x {accumulate} parts"
+            )
+        fp16 = game.arithmetic.autocast == torch.float16
+        self.scales = {phase.name: LossScale(game.device, fp16) for phase in phases}
+        self.skips = Skips(game.device, nonfinite_limit)
+        self.meter = Meter()
+        self.samples = 0
+        """Real samples shown so far, over all processes: the training's clock and its position in the data."""
+        self.batches = 0
+        """Batches drawn so far: the number that random draws are a function of."""
+        self.steps = {phase.name: 0 for phase in phases}
+
+    def turn(self) -> None:
+        """One round of all phases that are active now."""
+        now = self.samples
+        plan = [(phase, step) for phase in self.phases if phase.active(now) for step in range(phase.steps)]
+        drawn: Drawn | None = None
+        kept = False
+        for index, (phase, step) in enumerate(plan):
+            reuse = drawn is not None and phase.reuse and step == 0
+            if drawn is None or not reuse:
+                drawn = self._draw()
+            keep = self.accumulate == 1 and phase.trains != "generator" and self._generator_reuses(plan, index + 1)
+            self._step(phase, drawn, now, keep_fakes=kept and reuse, share_fakes=keep)
+            kept = keep
+        if not plan:
+            raise ValueError(f"no phase is active after {now} samples")
+        if self.world.size > 1:
+            self.world.average(self.game.generator.buffers())
+        self.ema.update(self.samples - now, self.samples)
+
+    @staticmethod
+    def _generator_reuses(plan: list[tuple[Phase, int]], index: int) -> bool:
+        """Whether the step at `index` trains the generator on the batch of the step before it."""
+        if index >= len(plan):
+            return False
+        phase, step = plan[index]
+        return phase.trains == "generator" and phase.reuse and step == 0
+
+    def _draw(self) -> Drawn:
+        """The next batch of the data stream: this process's parts of it."""
+        part = self.batch // (self.world.size * self.accumulate)
+        first = self.world.rank * self.accumulate * part
+        taken = self.stream.take(self.samples + first, part * self.accumulate)
+        parts, draws = [], []
+        for index in range(self.accumulate):
+            piece = taken.part(index * part, (index + 1) * part)
+            parts.append(Batch(self.game.arithmetic.place(piece.sample), piece.conditions))
+            start = first + index * part
+            draws.append(Draws(self.seed, self.batches, self.batch, start, start + part))
+        self.samples += self.batch
+        self.batches += 1
+        return Drawn(parts, draws)
+
+    def _step(self, phase: Phase, drawn: Drawn, samples: int, keep_fakes: bool, share_fakes: bool) -> None:
+        """One optimizer step of one phase over all parts of a batch."""
+        scale = self.scales[phase.name]
+        self.game.train_only(phase.trains, share_fakes)
+        total = torch.zeros((), device=self.game.device)
+        for part, draws in zip(drawn.parts, drawn.draws, strict=True):
+            now = Now(draws, samples, self.steps[phase.name], phase.name, scale.value if scale.enabled else 1.0)
+            self.game.begin(now, keep_fakes)
+            loss, figures = phase.objective(self.game, part)
+            loss = loss / len(drawn.parts)
+            (loss * scale.value if scale.enabled else loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+            for name, value in figures.items():
+                self.meter.add(name, value)
+        self.world.average([total, *phase.updater.gradients()])
+        bad = phase.updater.step(samples, total, scale)
+        self.skips.add(bad)
+        phase.updater.clear()
+        self.steps[phase.name] += 1
+
+    def read(self) -> dict[str, float]:
+        """The mean figures since the last reading. Reads from the device. Raises NotFinite past the limit of skips."""
+        figures = self.meter.read()
+        figures["skipped"] = float(self.skips.check())
+        return figures
+
+    # --- state ------------------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything but the networks' weights that a resumed training needs as tensors, by name."""
+        state: dict[str, Tensor] = {"skips.total": self.skips.total, "skips.row": self.skips.row}
+        for phase in self.phases:
+            for key, value in _flat(phase.updater.adam.state_dict()["state"]).items():
+                state[f"optimizer.{phase.updater.name}.{key}"] = value
+            state[f"scale.{phase.name}.value"] = self.scales[phase.name].value
+            state[f"scale.{phase.name}.good"] = self.scales[phase.name].good
+        return state
+
+    def numbers(self) -> dict[str, Any]:
+        """The counters that a resumed training needs, as JSON values."""
+        return {"samples": self.samples, "batches": self.batches, "steps": dict(self.steps)}
+
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Take up what `tensors` and `numbers` gave. Raises KeyError where something is missing."""
+        self.samples, self.batches = int(numbers["samples"]), int(numbers["batches"])
+        self.steps = {phase.name: int(numbers["steps"][phase.name]) for phase in self.phases}
+        self.skips.total.copy_(tensors["skips.total"])
+        self.skips.row.copy_(tensors["skips.row"])
+        for phase in self.phases:
+            _restore_adam(phase.updater.adam, tensors, f"optimizer.{phase.updater.name}.")
+            self.scales[phase.name].value.copy_(tensors[f"scale.{phase.name}.value"])
+            self.scales[phase.name].good.copy_(tensors[f"scale.{phase.name}.good"])
+
+
+def _flat(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
+
+
+def _restore_adam(adam: torch.optim.Adam, tensors: dict[str, Tensor], prefix: str) -> None:
+    """Give Adam the moments saved under `prefix`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith(prefix):
+            index, key = name[len(prefix) :].split(".", 1)
+            state.setdefault(int(index), {})[key] = value
+    adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
