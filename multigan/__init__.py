@@ -1,0 +1,30 @@
+"""multigan: GANs trained, exported to ONNX and run without torch. Importing it imports no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multigan.contract import Contract as Contract
+    from multigan.errors import UserError as UserError
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Contract": "multigan.contract",
+    "UserError": "multigan.errors",
+}
+"""Where each public name lives; it is imported when it is first asked for."""
+
+__all__ = ["Contract", "UserError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'multigan' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

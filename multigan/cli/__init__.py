@@ -1,0 +1,98 @@
+"""The command line: one module a command. What goes wrong by the user's hand is one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from multigan.errors import UserError
+
+USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+COMMANDS = ("quickstart", "train", "export", "generate", "info", "evaluate", "recipes", "doctor")
+"""In the order of the help. Each module holds a function of that name, or a Typer application for a group."""
+
+
+class Group(TyperGroup):
+    """A group of commands that shows its help, and succeeds, when no command is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args and not self.invoke_without_command:
+            typer.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from multigan import __version__
+
+        typer.echo(f"multigan {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """From a folder of files to a real-time generator that runs anywhere, one command a step."""
+
+
+def application() -> typer.Typer:
+    """The Typer application with every command. The commands import what they need when they run."""
+    app = typer.Typer(
+        cls=Group,
+        callback=_root,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in COMMANDS:
+        if find_spec(f"multigan.cli.{name}") is None:
+            continue
+        command = getattr(import_module(f"multigan.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, cls=Group)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code: 0, 1, 2 for a mistake of the user's, 130 after Ctrl-C."""
+    try:
+        status = application()(list(arguments), prog_name="multigan", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except (UserError, typer.TyperException) as error:
+        print(f"multigan: {_sentence(error)}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except typer.Abort:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who reads the output has left. What is still buffered goes nowhere, so that leaving flushes without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _sentence(error: UserError | typer.TyperException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    text = " ".join(error.format_message().split())
+    return text[:1].lower() + text[1:]
+
+
+def main() -> None:
+    """The command `multigan`."""
+    sys.exit(run(sys.argv[1:]))

@@ -124,3 +124,7 @@ class ImageRecipe(Settings):
     discriminator_optimizer: Optimizer = Optimizer()
     ema: Ema = Ema()
     training: Training
+
+    def notes(self) -> list[str]:
+        """What is allowed in this recipe and yet worth knowing before it runs, a sentence each."""
+        return []

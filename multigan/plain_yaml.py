@@ -1,0 +1,78 @@
+"""YAML as recipes use it: data only, scalars as in YAML 1.2, duplicate keys refused.
+
+YAML 1.1, which PyYAML follows, reads `2e-4` as text, `no` as false and `12:30` as 750. Here a number is a number (also
+`1e6`, a whole one, and `1_000_000`), `true` and `false` are the only booleans, and everything else is text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import yaml
+
+from multigan.errors import UserError
+
+_INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:[eE]\+?[0-9]{1,2})?$")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$")
+_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")
+_NULL = re.compile(r"(?:~|null|Null|NULL|)$")
+_SCALARS = (
+    ("bool", _BOOL, "tTfF"),
+    ("int", _INT, "-+0123456789"),
+    ("float", _FLOAT, "-+.0123456789"),
+    ("null", _NULL, ["~", "n", "N", ""]),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' is given twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def whole(self, node: yaml.ScalarNode) -> int:
+        mantissa, _, exponent = node.value.replace("_", "").lower().partition("e")
+        return int(mantissa) * 10 ** int(exponent or 0)
+
+    def real(self, node: yaml.ScalarNode) -> float:
+        text = node.value.lower()
+        return float(text.replace(".", "") if text.endswith(("inf", "nan")) else text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either version of YAML would take for something else than text."""
+
+
+for _name, _pattern, _first in _SCALARS:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.real)
+
+
+def loads(text: str, where: str) -> Any:
+    """The data in a YAML text. Raises UserError, which begins with `where`, where it is not one plain YAML document."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{where}{line}: {error.problem or error.context}.") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{where}: not a YAML text ({' '.join(str(error).split())}).") from error
+    except RecursionError as error:
+        raise UserError(f"{where}: nested too deeply for a recipe.") from error
+
+
+def dumps(mapping: Mapping[str, Any]) -> str:
+    """A YAML text of plain data, keys in their order, the innermost lists and mappings on one line each."""
+    return yaml.dump(mapping, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
