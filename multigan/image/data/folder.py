@@ -1,0 +1,166 @@
+"""A folder of pictures, listed with `os.scandir` and kept compactly: a million files take some 40 MB. No torch."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from multigan.errors import UserError
+
+SUFFIXES = frozenset(
+    b".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .avif .jp2 .j2k .ppm .pgm .pbm .pnm .tga".split()
+)
+SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
+_IGNORED = frozenset({b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN"})
+
+
+class Listing:
+    """The pictures under a folder: their names in one blob, each with the number of its directory.
+
+    directories: paths relative to the root, as parts. of: int32 `[len]`, each file's directory. Hidden files and
+    directories are left out; a directory reached twice through links is read once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.fsencode(root)
+        self.directories: list[tuple[bytes, ...]] = []
+        self.unreadable: list[str] = []
+        self.others = 0
+        """Files that are no pictures, by their suffix."""
+        self._blob = bytearray()
+        self._ends = array("q", [0])
+        self._of = array("i")
+        self._walk()
+        self.of: NDArray[np.int32] = np.frombuffer(self._of, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def path(self, index: int) -> bytes:
+        """The file's path relative to the root."""
+        name = bytes(self._blob[self._ends[index] : self._ends[index + 1]])
+        return os.path.join(*self.directories[self._of[index]], name)
+
+    def _walk(self) -> None:
+        seen = {os.path.realpath(self.root)}
+        waiting: list[tuple[tuple[bytes, ...], bytes]] = [((), next(iter(seen)))]
+        while waiting:
+            parts, real = waiting.pop()
+            try:
+                folders = self._read(parts, real)
+            except OSError as error:
+                if not parts:
+                    raise UserError(f"{os.fsdecode(self.root)} cannot be read: {error.strerror}.") from error
+                self.unreadable.append(os.fsdecode(os.path.join(*parts)))
+                continue
+            fresh = [each for each in folders if each[1] not in seen]
+            seen.update(real for _, real in fresh)
+            waiting.extend(reversed(fresh))
+
+    def _read(self, parts: tuple[bytes, ...], real: bytes) -> list[tuple[tuple[bytes, ...], bytes]]:
+        """Add one directory's pictures in the order of their names; give its folders, as parts and real paths."""
+        files: list[bytes] = []
+        folders: list[tuple[tuple[bytes, ...], bytes]] = []
+        with os.scandir(os.path.join(self.root, *parts)) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith(b".") or name in _IGNORED:
+                    continue
+                if entry.is_dir():
+                    target = os.path.join(real, name)
+                    folders.append(((*parts, name), os.path.realpath(target) if entry.is_symlink() else target))
+                elif os.path.splitext(name)[1].lower() in SUFFIXES:
+                    files.append(name)
+                else:
+                    self.others += 1
+        if files:
+            self._add(parts, sorted(files))
+        return sorted(folders)
+
+    def _add(self, parts: tuple[bytes, ...], files: list[bytes]) -> None:
+        number = len(self.directories)
+        self.directories.append(parts)
+        for name in files:
+            self._blob += name
+            self._ends.append(len(self._blob))
+            self._of.append(number)
+
+
+class Folder:
+    """Pictures under a folder. Folders directly below it are the classes, whatever lies deeper; where it has a folder
+    for each split (train, test), the one that `split` names is taken; an only folder is entered."""
+
+    def __init__(self, root: Path, split: str = "train") -> None:
+        self.place = str(root)
+        self.notes: list[str] = []
+        self._listing = Listing(root)
+        if len(self._listing) == 0:
+            raise UserError(self._nothing())
+        if self._listing.unreadable:
+            names = ", ".join(self._listing.unreadable[:5])
+            self.notes.append(f"{len(self._listing.unreadable)} folders cannot be read and are left out: {names}.")
+        depth, wanted = self._start(split)
+        chosen = [parts[:depth] == wanted for parts in self._listing.directories]
+        self._rows = None if all(chosen) else np.flatnonzero(np.array(chosen)[self._listing.of]).astype(np.int32)
+        self.classes, self.labels = self._classes(depth, chosen)
+
+    def __len__(self) -> int:
+        return len(self._listing) if self._rows is None else len(self._rows)
+
+    def open(self, index: int) -> Image.Image:
+        return Image.open(os.path.join(self._listing.root, self._path(index)))
+
+    def name(self, index: int) -> str:
+        return os.fsdecode(self._path(index))
+
+    def _path(self, index: int) -> bytes:
+        return self._listing.path(index if self._rows is None else int(self._rows[index]))
+
+    def _nothing(self) -> str:
+        if self._listing.others:
+            return (
+                f"{self.place} holds {self._listing.others:,} files but no pictures (.jpg, .png, .webp, .gif, .bmp, "
+                ".tif and the like): choose another --data."
+            )
+        return f"{self.place} is empty: put pictures into it or choose another --data."
+
+    def _start(self, split: str) -> tuple[int, tuple[bytes, ...]]:
+        """The folder below which the classes lie: how deep, and its parts."""
+        prefix: tuple[bytes, ...] = ()
+        while True:
+            below = [each for each in self._listing.directories if each[: len(prefix)] == prefix]
+            children = sorted({each[len(prefix)] for each in below if len(each) > len(prefix)})
+            if prefix in below or not children:
+                return len(prefix), prefix
+            names = [os.fsdecode(child) for child in children]
+            if len(children) > 1 and all(name.lower() in SPLITS for name in names):
+                if split not in names:
+                    raise UserError(
+                        f"{self.place} has folders for the splits {', '.join(names)} and none for data.split: {split}."
+                    )
+                self.notes.append(f"The folder {split} is taken, of {', '.join(names)} (data.split).")
+                prefix = (*prefix, os.fsencode(split))
+            elif len(children) == 1:
+                prefix = (*prefix, children[0])
+            else:
+                return len(prefix), prefix
+
+    def _classes(self, depth: int, chosen: list[bool]) -> tuple[list[str] | None, NDArray[np.int32] | None]:
+        """The folders at that depth, and each file's number among them; none where files lie beside them."""
+        listing = self._listing
+        directories = [parts if use else None for parts, use in zip(listing.directories, chosen, strict=True)]
+        if any(parts is not None and len(parts) == depth for parts in directories):
+            deeper = [parts for parts in directories if parts is not None and len(parts) > depth]
+            if deeper:
+                self.notes.append("Pictures lie beside the folders too, so the folders are not taken as classes.")
+            return None, None
+        names = sorted({parts[depth] for parts in directories if parts is not None})
+        number = {name: at for at, name in enumerate(names)}
+        of_directory = np.array([-1 if parts is None else number[parts[depth]] for parts in directories], np.int32)
+        labels = of_directory[listing.of if self._rows is None else listing.of[self._rows]]
+        return [os.fsdecode(name) for name in names], labels
