@@ -3,18 +3,19 @@
 Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) gives 32-bit words as a function of
 (seed, stream, sample, block) alone, so sample `i` of a seed is the same whatever is drawn before it or beside it. The
 words become uniforms and, by Wichura's inverse of the normal distribution (Applied Statistics algorithm AS 241, 1988),
-normals. Every floating-point step is one that IEEE 754 fixes to the last bit (+ - * / and the square root), the logarithm
-included, so that `docs/noise.md` and `export/web/noise.mjs` can repeat it exactly. Only numpy.
+normals. Every floating-point step is one that IEEE 754 fixes to the last bit (+ - * / and the square root), also in the
+logarithm, so that `docs/noise.md` and `export/web/noise.mjs` can repeat it exactly. Only numpy.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multigan.contract import Input
+from multigan.contract import Contract, Input
 from multigan.errors import UserError
 
 SEEDS = 2**64
@@ -73,7 +74,7 @@ def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
 def words(seed: int, start: int, count: int, size: int, stream: int = LATENT_STREAM) -> NDArray[np.uint32]:
     """32-bit words `[count, size]`: row `i` belongs to sample `start + i`.
 
-    Word `j` of a sample is word `j mod 4` of the block whose counter is (j div 4, stream, sample's low 32 bits, sample's
+    Word `j` of a sample is word `j mod 4` of the block whose counter is (j div 4, stream, the sample's low 32 bits, its
     high 32 bits). Raises UserError where the seed, the samples or the stream are out of range.
     """
     _check_range("seed", seed, SEEDS)
@@ -126,7 +127,12 @@ def normal(
 
 
 def latents(
-    contract_input: Input, seed: int, start: int, count: int, truncation: float | None = None
+    contract_input: Input,
+    seed: int,
+    start: int,
+    count: int,
+    truncation: float | None = None,
+    stream: int = LATENT_STREAM,
 ) -> NDArray[np.float32]:
     """Samples `start` to `start + count` of the latent that a contract describes, float32 `[count, ...]`.
 
@@ -134,7 +140,38 @@ def latents(
     """
     shape = [int(side) for side in contract_input.shape[1:]]
     draw = uniform if contract_input.distribution == "uniform" else normal
-    return draw(seed, start, count, math.prod(shape), truncation).reshape(count, *shape)
+    return draw(seed, start, count, math.prod(shape), truncation, stream).reshape(count, *shape)
+
+
+def inputs(
+    contract: Contract,
+    seed: int,
+    start: int,
+    count: int,
+    truncation: float | None = None,
+    labels: NDArray[np.int64] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """The inputs that a contract's graph wants for samples `start` to `start + count` of `seed`, by name.
+
+    The first latent or noise input draws from stream 0, the next from stream 1, and so on; truncation is the latent's
+    alone. labels: the class of each sample, `[count]`; sample i has class i mod (number of classes) without them. A
+    scalar takes its default. Raises UserError where an argument is out of range or an input is of another kind.
+    """
+    made: dict[str, NDArray[Any]] = {}
+    stream = LATENT_STREAM
+    for each in contract.inputs:
+        if each.kind in ("latent", "noise"):
+            held = truncation if each.kind == "latent" else None
+            made[each.name] = latents(each, seed, start, count, held, stream)
+            stream += 1
+        elif each.kind == "label":
+            turns = np.arange(start, start + count, dtype=np.int64) % max(len(contract.labels), 1)
+            made[each.name] = turns if labels is None else labels
+        elif each.kind == "scalar" and each.default is not None:
+            made[each.name] = np.array(each.default, each.dtype)
+        else:
+            raise UserError(f"the input {each.name!r} of kind {each.kind!r} is one that this multigan cannot fill.")
+    return made
 
 
 def normal_quantile(p: Floats) -> Floats:

@@ -1,0 +1,15 @@
+"""Run exported files: numpy, onnxruntime and pillow, never torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multigan.runtime.generator import Generator
+from multigan.runtime.pictures import grid, to_image, to_uint8
+
+__all__ = ["Generator", "grid", "load", "to_image", "to_uint8"]
+
+
+def load(path: str | Path, device: str = "auto", threads: int | None = None) -> Generator:
+    """Open an exported file: `multigan.load("model.onnx").sample(16, seed=7)`. See `Generator.load`."""
+    return Generator.load(path, device, threads)

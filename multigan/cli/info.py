@@ -1,0 +1,67 @@
+"""`multigan info`: what an exported file says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from multigan.contract import Input, Output
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="An .onnx file that multigan export wrote.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print the contract as it stands in the file.")] = False,
+) -> None:
+    """Show what an exported model makes, what it takes, and what it was trained on."""
+    from multigan.runtime.onnx_file import read
+
+    file = read(model)
+    contract = file.contract
+    if json:
+        typer.echo(contract.to_json())
+        return
+    rows = [
+        ("file", f"{model} ({len(file.content) / 1e6:.2f} MB)"),
+        ("makes", f"{contract.modality}: {_describe(contract.output)}"),
+        ("name", contract.name),
+        *((f"input {each.name}", _describe_input(each)) for each in contract.inputs),
+        ("trained on", f"{contract.samples_seen:,} samples"),
+        ("written by", f"multigan {contract.version or 'of unknown version'}, contract format {contract.format}"),
+    ]
+    if contract.labels:
+        rows.insert(-2, (f"{len(contract.labels)} classes", ", ".join(contract.labels)))
+    if file.external:
+        rows.insert(1, ("weights in", ", ".join(sorted(file.external))))
+    rows += [(f"recipe {key}", text) for key, text in _flat(contract.recipe)]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def _describe(output: Output | Input) -> str:
+    """`float32 [batch, 3, 32, 32] in [-1, 1]`."""
+    shape = ", ".join(map(str, output.shape))
+    bounds = "" if output.minimum is None or output.maximum is None else f" in [{output.minimum:g}, {output.maximum:g}]"
+    return f"{output.dtype} [{shape}]{bounds}"
+
+
+def _describe_input(each: Input) -> str:
+    distribution = f", {each.distribution}" if each.distribution else ""
+    default = f", {each.default:g} if not given" if each.default is not None else ""
+    return f"{_describe(each)}, {each.kind}{distribution}{default}"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """The recipe's parts on one line each; nothing for what is absent."""
+    rows = []
+    for key, value in values.items():
+        if isinstance(value, dict) and not prefix:
+            rows.append(
+                (key, ", ".join(f"{name} {part}" for name, part in value.items() if part not in (None, [], {})))
+            )
+        elif value not in (None, [], {}):
+            rows.append((key, str(value)))
+    return [(key, text if len(text) <= 160 else text[:159] + "…") for key, text in rows if text]

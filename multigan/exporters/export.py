@@ -1,0 +1,130 @@
+"""Write a generator as one ONNX file, only if it is the same function as the network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from torch import nn
+
+from multigan.contract import Contract
+from multigan.errors import UserError
+from multigan.exporters.graph import IR_VERSION, OPSET, frozen, to_onnx
+from multigan.exporters.parity import Comparison, check_in_fresh_process, compare
+
+TOLERANCE = 1e-4
+"""For pictures in [-1, 1]: a seventy-eighth of the step between two 8-bit values."""
+ONE_FILE = 2**31 - 2**20
+"""protobuf ends at 2 GiB: a model above this keeps its weights in a second file."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: `files` (the model first), their `size` in bytes, and the comparison with torch."""
+
+    files: list[Path]
+    size: int
+    nodes: int
+    tolerance: float
+    comparisons: list[Comparison]
+    contract: Contract
+
+    @property
+    def error(self) -> float:
+        """The largest absolute difference from torch at any batch."""
+        return max(each.error for each in self.comparisons)
+
+    def __str__(self) -> str:
+        rows = [f"  {each.batch:>5}   {each.error:.2e}" for each in self.comparisons]
+        return "\n".join(
+            [
+                f"{self.files[0]}: {self.size / 1e6:.2f} MB, {self.nodes} nodes, opset {OPSET}, IR {IR_VERSION}",
+                "  batch   largest difference from torch",
+                *rows,
+                f"  within the tolerance of {self.tolerance:g}; loads and runs in a fresh process without torch",
+            ]
+        )
+
+
+def export(weights: Path, out: Path, tolerance: float = TOLERANCE) -> Report:
+    """Export the averaged generator of a checkpoint's `weights` file to `out`.
+
+    Raises UserError where the checkpoint cannot be read, torch cannot export the network, the file differs from torch
+    by more than `tolerance` at batch 1, 2, 3 or 16, or `out` cannot be written; then nothing is written.
+    """
+    from multigan.checkpoint import load_generator
+    from multigan.image.head import contract
+
+    recipe, generator, samples_seen = load_generator(weights)
+    return export_module(generator, contract(recipe, samples_seen), out, tolerance)
+
+
+def export_module(
+    module: nn.Module, contract: Contract, out: Path, tolerance: float = TOLERANCE, one_file: int = ONE_FILE
+) -> Report:
+    """Export any network whose arguments are the contract's inputs in their order; see `export`.
+
+    one_file: above this many bytes the weights go to a second file, `out` with `.data` after its name.
+    """
+    _check_target(out, tolerance)
+    module = frozen(module)
+    model = to_onnx(module, contract)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.stem[:64]}.", dir=out.parent) as folder:
+            draft = Path(folder) / out.name
+            _save(model, draft, one_file)
+            onnx.checker.check_model(str(draft), full_check=True)
+            comparisons = compare(draft, module, contract)
+            worst = max(comparisons, key=lambda each: each.error)
+            if not worst.error <= tolerance:
+                raise UserError(
+                    f"the exported graph differs from torch by {worst.error:.2e} at batch {worst.batch}, more than the "
+                    f"tolerance of {tolerance:g}: nothing was written. --tolerance accepts more."
+                )
+            check_in_fresh_process(draft, module, contract, tolerance)
+            files = _move(draft, out)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {out}: {error.strerror or error}. Free some room or choose another folder."
+        ) from error
+    size = sum(each.stat().st_size for each in files)
+    return Report(files, size, len(model.graph.node), tolerance, comparisons, contract)
+
+
+def _check_target(out: Path, tolerance: float) -> None:
+    if not 0 < tolerance <= 1:
+        raise UserError(f"tolerance {tolerance:g} is out of range: choose a number above 0 and at most 1.")
+    if out.suffix != ".onnx":
+        raise UserError(f"{out} must end in .onnx: {out.with_suffix('.onnx').name}")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file, such as {out / 'model.onnx'}")
+
+
+def _save(model: onnx.ModelProto, draft: Path, one_file: int) -> None:
+    """One file, or two where the weights pass `one_file` bytes. Bytes in a fixed order."""
+    weights = sum(len(each.raw_data) for each in model.graph.initializer)
+    if weights <= one_file:
+        draft.write_bytes(model.SerializeToString(deterministic=True))
+    else:
+        beside = draft.name + ".data"
+        onnx.save_model(model, str(draft), save_as_external_data=True, location=beside, size_threshold=1024)
+        draft.with_name(beside).chmod(draft.stat().st_mode)
+
+
+def _move(draft: Path, out: Path) -> list[Path]:
+    """Put the checked files in their place, the weights before the model that names them."""
+    files = [out]
+    for name in (draft.name + ".data", draft.name):
+        source = draft.with_name(name)
+        if not source.exists():
+            continue
+        with source.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(source, out.with_name(name))
+        if name != out.name:
+            files.append(out.with_name(name))
+    return files

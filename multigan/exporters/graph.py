@@ -1,0 +1,88 @@
+"""A network as an ONNX model: fixed weights, a batch of any size, the contract inside, nothing of the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import onnx
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from multigan.contract import KEY, Contract
+from multigan.errors import UserError
+from multigan.exporters.clean import strip_traces
+from multigan.exporters.parity import inputs_for
+
+OPSET = 20
+IR_VERSION = 10
+"""What onnxruntime 1.18.1 and later load."""
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    """A float32 copy of `module` on the CPU in eval mode, parametrizations (spectral norm...) made plain weights."""
+    module = copy.deepcopy(module).eval().float().cpu()
+    for each in module.modules():
+        if parametrize.is_parametrized(each):
+            for name in list(each.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(each, name, leave_parametrized=True)
+    return module.requires_grad_(False)
+
+
+def to_onnx(module: nn.Module, contract: Contract) -> onnx.ModelProto:
+    """The ONNX model of a `frozen` module, whose arguments are the contract's inputs in their order.
+
+    Opset 20, IR version 10, axis 0 of every input dynamic and named `batch`, the contract in `metadata_props`. The same
+    module gives the same bytes. Raises UserError where torch cannot export it.
+    """
+    inputs = inputs_for(contract, 2)
+    try:
+        with quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module,
+                tuple(torch.from_numpy(each) for each in inputs.values()),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=[contract.output.name],
+                dynamic_shapes=tuple({0: "batch"} for _ in inputs),
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()
+        raise UserError(f"torch cannot export this network to ONNX: {reason[0] if reason else error}") from error
+    assert program is not None
+    model = program.model_proto
+    strip_traces(model)
+    model.ir_version = IR_VERSION
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, contract.to_json()
+    _check_names(model, contract)
+    return model
+
+
+def _check_names(model: onnx.ModelProto, contract: Contract) -> None:
+    """An unused input would be missing from the graph, and the runtime would stumble over it."""
+    found = [each.name for each in model.graph.input]
+    named = [each.name for each in contract.inputs]
+    if found != named:
+        raise UserError(f"the exported graph has the inputs {found} where the contract names {named}.")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep torch's exporter from talking: progress on stdout, notes on torchvision, its own deprecation warnings."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

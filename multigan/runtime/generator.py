@@ -1,0 +1,139 @@
+"""An exported generator: a file in, arrays and pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from multigan import noise
+from multigan.contract import Contract
+from multigan.errors import UserError
+from multigan.runtime import interpolation
+from multigan.runtime.labels import Label, resolve
+from multigan.runtime.onnx_file import read
+from multigan.runtime.pictures import to_image, to_uint8
+from multigan.runtime.session import device_of, open_session
+
+MOST = 1_000_000
+"""Samples in one call: beyond, a mistyped number fills the memory."""
+
+
+class Generator:
+    """A generator that `multigan export` wrote.
+
+    contract: what the file says of itself. device: `cpu` or `cuda`, where it really runs.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, contract: Contract) -> None:
+        self.session = session
+        self.contract = contract
+        self.device: Literal["cpu", "cuda"] = device_of(session)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto", threads: int | None = None) -> Generator:
+        """Open an exported file.
+
+        device: `cpu`, `cuda`, or `auto`: CUDA where it starts, else the CPU, said in the log. threads: of the CPU for
+        one operator; None leaves the choice to onnxruntime. Raises UserError where the file is missing, truncated, too
+        new or not multigan's, or the device is absent.
+        """
+        file = read(path)
+        return cls(open_session(file, device, threads), file.contract)
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        label: Label = None,
+        truncation: float | None = None,
+        batch: int = 16,
+        start: int = 0,
+    ) -> NDArray[np.float32]:
+        """Samples `start` to `start + n` of `seed`: float32 `[n, C, H, W]` in [-1, 1] for pictures.
+
+        Sample i of a seed is the same whatever n, `start` and `batch`. label: a name, a class number, or one of those
+        for each sample; None gives sample i the class i mod (number of classes). truncation: keep each value of a
+        normal latent in [-t, t], 0 < t <= 8 (of a uniform one, 0 < t <= 1): more typical, less varied. batch: how many go
+        through the graph at once. Raises UserError where an argument is out of range or the label is unknown.
+        """
+        self._check_count("n", n, MOST)
+        self._check_count("batch", batch, MOST)
+        labels = resolve(self.contract, label, n, start)
+        parts = []
+        for first in range(0, n, batch):
+            count = min(batch, n - first)
+            classes = None if labels is None else labels[first : first + count]
+            parts.append(self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes)))
+        return np.concatenate(parts)
+
+    def images(self, n: int, seed: int = 0, label: Label = None, **options: Any) -> list[Image.Image]:
+        """The same samples as pillow pictures. options: those of `sample`."""
+        self.check_pictures()
+        return [to_image(each) for each in to_uint8(self.sample(n, seed, label, **options))]
+
+    def interpolate(
+        self,
+        seeds: Sequence[int],
+        steps: int = 12,
+        label: Label = None,
+        truncation: float | None = None,
+        batch: int = 16,
+        closed: bool = False,
+    ) -> NDArray[np.float32]:
+        """From sample 0 of each seed to that of the next in `steps` steps: `[(len(seeds) - 1) * steps + 1, C, H, W]`.
+
+        Normal latents move along great circles, uniform ones on straight lines. label: one class for all the way (class
+        0 where it is None). closed: back to the first seed, which is not repeated: `[len(seeds) * steps, C, H, W]`.
+        Raises UserError as `sample` does.
+        """
+        latent = self.contract.input("latent")
+        if latent is None:
+            raise UserError("this model has no latent to move through.")
+        if len(seeds) < 2:
+            raise UserError(f"interpolation needs at least 2 seeds, such as 7,8,9, and got {len(seeds)}.")
+        self._check_count("steps", steps, MOST // len(seeds))
+        self._check_count("batch", batch, MOST)
+        points = np.concatenate([noise.latents(latent, seed, 0, 1, truncation) for seed in seeds])
+        latents = interpolation.path(points, steps, latent, closed)
+        labels = resolve(self.contract, 0 if label is None and self.contract.labels else label, len(latents))
+        return np.concatenate(list(self._along(latents, labels, seeds[0], batch)))
+
+    def _along(
+        self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None, seed: int, batch: int
+    ) -> Iterator[NDArray[np.float32]]:
+        latent = self.contract.input("latent")
+        assert latent is not None
+        for first in range(0, len(latents), batch):
+            part = latents[first : first + batch]
+            classes = None if labels is None else labels[first : first + batch]
+            yield self._run({**noise.inputs(self.contract, seed, 0, len(part), None, classes), latent.name: part})
+
+    def _run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        try:
+            output = np.asarray(self.session.run([self.contract.output.name], inputs)[0])
+        except Exception as error:
+            text = str(error).strip().splitlines()
+            raise UserError(
+                f"onnxruntime could not run the model on {self.device}: {text[0] if text else error}"
+            ) from error
+        if not np.isfinite(output).all():
+            raise UserError(
+                "the model gives values that are not numbers: its training went wrong, export another checkpoint."
+            )
+        return output
+
+    def check_pictures(self) -> None:
+        """Raise UserError where the model makes something else than pictures."""
+        if self.contract.modality != "image":
+            raise UserError(f"this model makes {self.contract.modality}, not pictures.")
+
+    @staticmethod
+    def _check_count(name: str, value: int, most: int) -> None:
+        if not 1 <= value <= most:
+            raise UserError(f"{name} {value} is out of range: choose a whole number from 1 to {most}.")

@@ -1,0 +1,94 @@
+"""Open a checked file in onnxruntime, on the device that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import logging
+import sys
+from typing import Literal, cast, get_args
+
+import onnxruntime
+
+from multigan.errors import UserError
+from multigan.runtime.onnx_file import OnnxFile
+
+Device = Literal["auto", "cpu", "cuda"]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_QUIET = 4
+"""Fatal errors only: onnxruntime says the rest in exceptions too."""
+
+log = logging.getLogger("multigan")
+
+
+def open_session(file: OnnxFile, device: str = "auto", threads: int | None = None) -> onnxruntime.InferenceSession:
+    """A session for `file`. device: `cpu`, `cuda`, or `auto`: CUDA where it starts, else the CPU, said in the log.
+
+    threads: of the CPU for one operator; None leaves the choice to onnxruntime. Raises UserError where the device is
+    unknown, asked for by name and absent, or the graph cannot be loaded.
+    """
+    if device not in get_args(Device):
+        raise UserError(f"device {device!r} is unknown: choose auto, cpu or cuda.")
+    onnxruntime.set_default_logger_severity(_QUIET)
+    if device == "cpu":
+        return _start(file, CPU, threads)
+    session, reason = _try_cuda(file, threads)
+    if session is not None:
+        return session
+    if device == "cuda":
+        raise UserError(f"device cuda: {reason}; it needs {_cuda_needs()}; the cpu (--device cpu) always works.")
+    log.log(logging.WARNING if _has_driver() else logging.INFO, "running on the CPU: %s", reason)
+    return _start(file, CPU, threads)
+
+
+def device_of(session: onnxruntime.InferenceSession) -> Literal["cpu", "cuda"]:
+    """Where a session really runs: onnxruntime falls back to the CPU without an error."""
+    return "cuda" if session.get_providers()[0] == CUDA else "cpu"
+
+
+def _try_cuda(file: OnnxFile, threads: int | None) -> tuple[onnxruntime.InferenceSession | None, str]:
+    """A session on the GPU, or the reason why there is none, with the mend."""
+    if CUDA not in onnxruntime.get_available_providers():
+        return None, f"this onnxruntime {onnxruntime.__version__} is built without CUDA"
+    if not _has_driver():
+        return None, "no NVIDIA driver answers on this machine"
+    with contextlib.redirect_stdout(io.StringIO()):
+        onnxruntime.preload_dlls()
+    session = _start(file, CUDA, threads)
+    if device_of(session) == "cuda":
+        return session, ""
+    return None, f"onnxruntime {onnxruntime.__version__} could not start it"
+
+
+def _cuda_needs() -> str:
+    version = str(getattr(onnxruntime, "cuda_version", "")) or "the CUDA version that it was built for"
+    return f"an NVIDIA GPU with its driver, CUDA {version} and cuDNN 9 (pip install 'onnxruntime-gpu[cuda,cudnn]')"
+
+
+def _has_driver() -> bool:
+    """Whether the NVIDIA driver's library is here and counts at least one GPU."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def _start(file: OnnxFile, provider: str, threads: int | None) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _QUIET
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    providers: list[str | tuple[str, dict[str, str]]] = [CPU]
+    if provider == CUDA:
+        # The default, an exhaustive search, takes seconds at each new batch size.
+        providers.insert(0, (CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}))
+    # From the bytes that were checked, so that no other file can take their place; weights beside it need the path.
+    model: bytes | str = str(file.path) if file.external else file.content
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        raise UserError(f"onnxruntime cannot load {file.path}: {cast(str, text[0] if text else error)}") from error
