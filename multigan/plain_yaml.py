@@ -15,7 +15,9 @@ import yaml
 from multigan.errors import UserError
 
 _INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:[eE]\+?[0-9]{1,2})?$")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$")
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+)
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")
 _NULL = re.compile(r"(?:~|null|Null|NULL|)$")
 _SCALARS = (
@@ -35,13 +37,15 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' is given twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' is given twice", key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
     def whole(self, node: yaml.ScalarNode) -> int:
         mantissa, _, exponent = node.value.replace("_", "").lower().partition("e")
-        return int(mantissa) * 10 ** int(exponent or 0)
+        return int(mantissa) * int(10 ** int(exponent or 0))
 
     def real(self, node: yaml.ScalarNode) -> float:
         text = node.value.lower()
@@ -49,7 +53,12 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either version of YAML would take for something else than text."""
+    """Quotes what either version of YAML would take for something else than text; writes short mappings on one line."""
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = node.flow_style and len(node.value) <= 4
+        return node
 
 
 for _name, _pattern, _first in _SCALARS:
@@ -74,5 +83,5 @@ def loads(text: str, where: str) -> Any:
 
 
 def dumps(mapping: Mapping[str, Any]) -> str:
-    """A YAML text of plain data, keys in their order, the innermost lists and mappings on one line each."""
+    """A YAML text of plain data, keys in their order, the innermost lists and short mappings on one line each."""
     return yaml.dump(mapping, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)

@@ -130,6 +130,7 @@ def _override(mapping: dict[str, Any], text: str) -> None:
     if not equals or not all(keys):
         raise UserError(f"--set {text}: write KEY=VALUE, such as generator.width=64.")
     place: Any = mapping
+    index: str | int
     for position, key in enumerate(keys):
         done = ".".join(keys[:position])
         if isinstance(place, list):
@@ -142,7 +143,9 @@ def _override(mapping: dict[str, Any], text: str) -> None:
             index = key
             place.setdefault(key, None)
         else:
-            raise UserError(f"--set {path}: {done} is {short(place)}, which has no keys: give it as a whole, {done}=...")
+            raise UserError(
+                f"--set {path}: {done} is {short(place)}, which has no keys: give it as a whole, {done}=..."
+            )
         if position == len(keys) - 1:
             place[index] = plain_yaml.loads(value, f"--set {text}")
         elif place[index] is None:
@@ -165,7 +168,9 @@ def _plain(value: Any, where: str) -> None:
             elif isinstance(each, list | tuple):
                 below.extend(each)
             elif isinstance(each, int) and each.bit_length() > LONGEST:
-                raise UserError(f"{where}: a number with more than {LONGEST} bits is not a value that a recipe can hold.")
+                raise UserError(
+                    f"{where}: a number with more than {LONGEST} bits is not a value that a recipe can hold."
+                )
             elif each is not None and not isinstance(each, str | int | float):
                 raise UserError(f"{where}: {short(each)} is not a value that a recipe can hold.")
             count += 1

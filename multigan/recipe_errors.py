@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, in one sentence: the key, the value, what is expected there, and the nearest known word."""
+"""What is wrong with a recipe, in one sentence: the key, the value, what is expected, and the nearest known word."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def _words(model: type[BaseModel], mapping: Mapping[str, Any], path: Path, error
         return f"{name}.kind is missing: one of {', '.join(_kinds(annotation))}."
     if kind == "union_tag_invalid":
         kinds = _kinds(annotation)
-        return f"{name}.kind is {short(value['kind'])}: expected one of {', '.join(kinds)}.{nearest(context['tag'], kinds)}"
+        near = nearest(context["tag"], kinds)
+        return f"{name}.kind is {short(value['kind'])}: expected one of {', '.join(kinds)}.{near}"
     expected = _expected(annotation)
     if kind == "missing":
         return f"{name} is missing: expected {expected}."
@@ -200,7 +201,9 @@ def _model(annotation: Any, value: Any) -> type[BaseModel] | None:
 
 def _kinds(annotation: Any) -> list[str]:
     """The kinds of a union of models."""
-    return [get_args(each.model_fields["kind"].annotation)[0] for each in _models(annotation) if "kind" in each.model_fields]
+    return [
+        get_args(each.model_fields["kind"].annotation)[0] for each in _models(annotation) if "kind" in each.model_fields
+    ]
 
 
 def _expected(annotation: Any) -> str:
@@ -218,7 +221,9 @@ def _expected(annotation: Any) -> str:
             words.append(f"a list of {len(get_args(each))}, each of it {_expected(get_args(each)[0])}")
         elif isinstance(each, type) and issubclass(each, BaseModel):
             required = [name for name, field in each.model_fields.items() if field.is_required()]
-            words.append(f"a mapping such as {{{', '.join(f'{name}: ...' for name in required or list(each.model_fields)[:3])}}}")
+            words.append(
+                f"a mapping such as {{{', '.join(f'{name}: ...' for name in required or list(each.model_fields)[:3])}}}"
+            )
         elif each in _NAMES:
             words.append(_NAMES[each])
     return " or ".join(words)

@@ -81,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads the output has left. What is still buffered goes nowhere, so that leaving flushes without a complaint.
+        # The reader has left: what is still buffered goes nowhere, so that the last flush has nothing to complain of.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
 

@@ -57,7 +57,9 @@ def copy(
 
 
 @recipes.command()
-def check(files: Annotated[list[str] | None, typer.Argument(help="Names or files; all that ship when absent.")] = None) -> None:
+def check(
+    files: Annotated[list[str] | None, typer.Argument(help="Names or files; all that ship when absent.")] = None,
+) -> None:
     """Check recipes: every key, value and combination."""
     from multigan import recipe
     from multigan.errors import UserError

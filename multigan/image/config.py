@@ -45,6 +45,11 @@ class ImageData(Settings):
                     f"size: {side} cannot be made: each side is a multiple of 8 from {SMALLEST} to {LARGEST} "
                     f"(nearest: {min(max(round(side / 8) * 8, SMALLEST), LARGEST)})"
                 )
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ValueError(f"classes: {twice!r} is named twice; a class has one number")
+        if self.streaming and self.cache == "memory":
+            raise ValueError("cache: memory holds all pictures and streaming none: choose one of the two")
         return self
 
 
@@ -79,6 +84,16 @@ class R3gan(Settings):
     group_size: int = Field(16, ge=1)
     """Channels in each group of the grouped convolution: cardinality = expansion * channels / group_size."""
     expansion: int = Field(2, ge=1, le=8)
+
+    @model_validator(mode="after")
+    def _groups(self) -> R3gan:
+        for width in [self.width] if self.widths is None else self.widths:
+            if width < 1 or width * self.expansion % self.group_size:
+                raise ValueError(
+                    f"group_size: {self.group_size} does not divide the {width} * {self.expansion} channels inside "
+                    "a block: choose another group_size or width"
+                )
+        return self
 
 
 Network = Annotated[Dcgan | ResNet | R3gan, Field(discriminator="kind")]
@@ -125,6 +140,46 @@ class ImageRecipe(Settings):
     ema: Ema = Ema()
     training: Training
 
+    @model_validator(mode="after")
+    def _combinations(self) -> ImageRecipe:
+        kinds = [each.kind for each in self.regularizers]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"regularizers: {kind} is there twice: add up the two")
+        if self.loss.kind == "wasserstein" and not kinds and not _spectral(self.discriminator):
+            raise ValueError(
+                "loss: wasserstein needs a discriminator of bounded slope: add {kind: gradient_penalty} to regularizers"
+            )
+        return self
+
     def notes(self) -> list[str]:
         """What is allowed in this recipe and yet worth knowing before it runs, a sentence each."""
-        return []
+        training, kinds = self.training, {each.kind for each in self.regularizers}
+        notes = []
+        if kinds and _batch_norm(self.discriminator):
+            notes.append(
+                f"regularizers: with batch normalisation in the discriminator the penalty ({', '.join(sorted(kinds))}) "
+                "is not each sample's own, since its gradient runs through the others: discriminator.normalize=none."
+            )
+        if training.accumulate > 1 and (_batch_norm(self.generator) or _batch_norm(self.discriminator)):
+            notes.append(
+                f"training.accumulate: batch normalisation sees {training.batch // training.accumulate} samples at a "
+                f"time, so {training.accumulate} parts are not the same as one batch of {training.batch}."
+            )
+        if self.loss.kind == "relativistic" and not {"r1", "r2"} <= kinds:
+            notes.append("loss: relativistic converges with both penalties, r1 and r2; one of them is missing.")
+        for key in ("preview_every", "checkpoint_every", "evaluate_every"):
+            every = getattr(training, key)
+            if every is not None and every > training.samples:
+                notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
+        if self.augment is not None and not self.augment.kinds:
+            notes.append("augment.kinds: empty, so that nothing is augmented.")
+        return notes
+
+
+def _batch_norm(network: Network) -> bool:
+    return isinstance(network, Dcgan) and network.normalize == "batch"
+
+
+def _spectral(network: Network) -> bool:
+    return isinstance(network, ResNet) and network.spectral_norm
