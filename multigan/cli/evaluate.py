@@ -1,0 +1,90 @@
+"""`multigan evaluate`: how good, how varied and how new a generator's pictures are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def evaluate(
+    model: Annotated[
+        Path | None, typer.Argument(help="An .onnx file, a run's folder or a checkpoint; the newest run when absent.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Real pictures to compare with: a folder, a table, a hub name. Default: its training data."),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Generated pictures, and real ones to compare them with.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the generated samples and of the choice of real pictures.")] = 0,
+    extractor: Annotated[
+        str, typer.Option(help="efflite0 (offline), efflite0-112 (quicker, coarser) or inception (FID; pip extra fid).")
+    ] = "efflite0",
+    k: Annotated[int, typer.Option(help="Neighbours for precision and recall.")] = 3,
+    search: Annotated[int, typer.Option(help="Real pictures searched for copies, at least.")] = 5000,
+    precision: Annotated[
+        Literal["fp32", "bf16"],
+        typer.Option(help="Arithmetic of the extractor; bf16 is quicker and moves figures by a few %."),
+    ] = "fp32",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report and the picture; default: beside the model.")
+    ] = None,
+) -> None:
+    """Measure a generator: Fréchet distance, precision and recall, variety, and whether it remembers its training data.
+
+    Every figure is printed with its protocol, and beside what real pictures reach against other real ones.
+    """
+    from multigan.extras import need
+
+    need("torch", "metrics")
+    from multigan import evaluation
+    from multigan.errors import UserError
+    from multigan.image.extractors import check
+    from multigan.runs import find_checkpoint
+
+    check(extractor)
+    if model is not None and model.suffix == ".onnx":
+        path = model
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: give an .onnx file, a run's folder or a checkpoint.")
+    else:
+        path = find_checkpoint(model)
+    folder = out or path.parent / f"{path.stem}-evaluation"
+    with _Progress() as progress:
+        found = evaluation.evaluate(
+            path,
+            data,
+            count=samples,
+            seed=seed,
+            extractor_name=extractor,
+            k=k,
+            search=search,
+            precision=precision,
+            progress=progress,
+        )
+    report, picture = evaluation.save(found, folder)
+    typer.echo(found.report.to_text())
+    typer.echo(f"\n{report}\n{picture}: samples beside the nearest real pictures")
+
+
+class _Progress:
+    """A line on a terminal that counts the pictures whose features are done; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        import sys
+
+        self._file = sys.stderr
+        self._shown = self._file.isatty()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._shown:
+            self._file.write(f"\rfeatures of {done:,} of {total:,} pictures")
+            self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._file.write("\r\033[K")
