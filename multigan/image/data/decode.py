@@ -53,12 +53,12 @@ def reading() -> Iterator[None]:
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableError(f"too many pixels to be a picture meant for training ({_clause(error)})") from error
+        raise UnreadableError(f"too many pixels to be a picture meant for training ({clause(error)})") from error
     except FileNotFoundError as error:
         raise UnreadableError("the file is gone") from error
     # A damaged file raises whatever pillow's parser of its format stumbles on: OSError, SyntaxError, struct.error, ...
     except Exception as error:
-        raise UnreadableError(_clause(error)) from error
+        raise UnreadableError(clause(error)) from error
 
 
 def normalize(image: Image.Image, channels: int) -> Image.Image:
@@ -160,7 +160,7 @@ def _transparent(image: Image.Image) -> bool:
     return image.has_transparency_data and not image.mode.startswith("I")
 
 
-def _clause(error: BaseException) -> str:
+def clause(error: BaseException) -> str:
     """An exception's message as one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 160 else text[:157] + "..."

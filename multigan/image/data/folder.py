@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from multigan.errors import UserError
+from multigan.image.data.order import Blocks
 
 SUFFIXES = frozenset(
     b".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .avif .jp2 .j2k .ppm .pgm .pbm .pnm .tga".split()
@@ -95,6 +96,8 @@ class Folder:
     """Pictures under a folder. Folders directly below it are the classes, whatever lies deeper; where it has a folder
     for each split (train, test), the one that `split` names is taken; an only folder is entered."""
 
+    blocks: Blocks | None = None
+
     def __init__(self, root: Path, split: str = "train") -> None:
         self.place = str(root)
         self.notes: list[str] = []
@@ -117,6 +120,9 @@ class Folder:
 
     def name(self, index: int) -> str:
         return os.fsdecode(self._path(index))
+
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        """Each file is read on its own."""
 
     def _path(self, index: int) -> bytes:
         return self._listing.path(index if self._rows is None else int(self._rows[index]))

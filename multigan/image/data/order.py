@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -56,6 +57,22 @@ def by_epoch(positions: Indices, epoch_size: int) -> list[tuple[int, Indices, sl
     ]
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Runs of pictures that are read together, such as a shard's row groups.
+
+    bounds: int64 `[blocks + 1]`, ascending: block b holds the pictures `bounds[b]` to `bounds[b + 1]`.
+    window: how many blocks are mixed with each other.
+    """
+
+    bounds: Indices
+    window: int
+
+    def ahead(self) -> int:
+        """The pictures of a window, on average."""
+        return -(-int(self.bounds[-1]) * self.window // max(1, len(self.bounds) - 1))
+
+
 class Order:
     """Every epoch shows all `size` samples once, each epoch in an order of its own."""
 
@@ -75,8 +92,34 @@ class Order:
         """The epoch's permutation; the last two are kept, in 32 bits where that is enough."""
         with self._lock:
             if epoch not in self._epochs:
-                order = permutation(self.size, self.seed, "order", epoch)
+                order = self._shuffled(epoch)
                 self._epochs[epoch] = order.astype(np.int32) if self.size < 2**31 else order
                 while len(self._epochs) > 2:
                     self._epochs.popitem(last=False)
             return self._epochs[epoch]
+
+    def _shuffled(self, epoch: int) -> Indices:
+        return permutation(self.size, self.seed, "order", epoch)
+
+
+class BlockOrder(Order):
+    """Every epoch goes through all blocks in an order of its own, and mixes the pictures of each window of blocks: so
+    that each block is read once an epoch, and no more than a window is needed at a time."""
+
+    def __init__(self, seed: int, blocks: Blocks) -> None:
+        super().__init__(seed, int(blocks.bounds[-1]))
+        self._blocks = blocks
+
+    def _shuffled(self, epoch: int) -> Indices:
+        bounds, window = self._blocks.bounds, self._blocks.window
+        blocks = permutation(len(bounds) - 1, self.seed, "blocks", epoch)
+        parts = []
+        for number, at in enumerate(range(0, len(blocks), window)):
+            pictures = np.concatenate([np.arange(bounds[b], bounds[b + 1]) for b in blocks[at : at + window]])
+            parts.append(pictures[permutation(len(pictures), self.seed, "window", epoch, number)])
+        return np.concatenate(parts)
+
+
+def order_of(seed: int, size: int, blocks: Blocks | None) -> Order:
+    """The order of a source of `size` pictures, by blocks where it has them."""
+    return Order(seed, size) if blocks is None else BlockOrder(seed, blocks)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,9 @@ from PIL import Image
 from multigan import embedded
 from multigan.errors import UserError, nearest
 from multigan.image.config import ImageData
+from multigan.image.data import tables
+from multigan.image.data.folder import Folder
+from multigan.image.data.order import Blocks
 
 Labels = NDArray[np.int32]
 
@@ -24,12 +27,14 @@ _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(:[\w.-]+)?$")
 
 class Source(Protocol):
     """Numbered pictures. place: what the user called it. classes: their names, or None where the data has none.
-    labels: int32 `[len]`, numbers into `classes`. notes: sentences on how the data was understood."""
+    labels: int32 `[len]`, numbers into `classes`. notes: sentences on how the data was understood. blocks: the runs of
+    pictures that are read together, or None where each is read on its own."""
 
     place: str
     classes: list[str] | None
     labels: Labels | None
     notes: list[str]
+    blocks: Blocks | None
 
     def __len__(self) -> int: ...
 
@@ -41,11 +46,16 @@ class Source(Protocol):
         """What the user calls that picture: a path within the folder, or a row."""
         ...
 
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        """A hint that these pictures will be asked for later."""
+        ...
+
 
 class Digits:
     """The embedded digits, 28x28, with two black pixels around them: 32x32."""
 
     place = DIGITS
+    blocks: Blocks | None = None
 
     def __init__(self) -> None:
         images, labels = embedded.digits()
@@ -63,6 +73,9 @@ class Digits:
     def name(self, index: int) -> str:
         return f"digit {index}"
 
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        """They are in memory."""
+
 
 class Selected:
     """Some pictures of a source, with its classes renumbered."""
@@ -72,6 +85,9 @@ class Selected:
         self.place, self.notes = source.place, source.notes
         self.classes: list[str] | None = classes
         self.labels: Labels | None = labels
+        self.blocks: Blocks | None = None
+        if source.blocks is not None:
+            self.blocks = Blocks(np.searchsorted(rows, source.blocks.bounds), source.blocks.window)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -81,6 +97,9 @@ class Selected:
 
     def name(self, index: int) -> str:
         return self._source.name(int(self._rows[index]))
+
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        self._source.prefetch(self._rows[indices])
 
 
 def open_source(data: ImageData, place: str | Path | None = None) -> Source:
@@ -102,29 +121,30 @@ def _open(data: ImageData, place: str | None) -> Source:
         return Digits()
     path = Path(place).expanduser()
     if path.is_file() and path.suffix.lower() in _TABLES:
-        return _open_tables(data, place, [path])
+        return tables.open_file(place, path, data)
     if path.is_file():
         raise UserError(
             f"{place} is a single file: --data takes a folder of pictures, a .parquet or .arrow file, or a hub name."
         )
     if path.is_dir():
-        from multigan.image.data import folder
-
-        tables = sorted(each for each in path.iterdir() if each.suffix.lower() in _TABLES and each.name[0] not in "._")
-        return _open_tables(data, place, tables) if tables else folder.Folder(path, data.split)
+        return tables.open_folder(place, path, data) if _has_tables(path) else Folder(path, data.split)
     if _HUB_NAME.match(place) and not Path(place.split("/")[0]).exists():
-        from multigan.image.data import tables as readers
-
-        return readers.open_hub(place, data)
+        return tables.open_hub(place, data)
     raise UserError(
         f"there is no folder or file {place}: check the path (a data set of the Hugging Face hub is named owner/name)."
     )
 
 
-def _open_tables(data: ImageData, place: str, paths: Sequence[Path]) -> Source:
-    from multigan.image.data import tables
-
-    return tables.open_files(place, paths, data)
+def _has_tables(path: Path) -> bool:
+    """Whether parquet or arrow files lie in the folder, or in its `data` as in repositories of the hub."""
+    if (path / "dataset_dict.json").is_file():
+        return True
+    for folder in (path, path / "data"):
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                if any(entry.name.lower().endswith(_TABLES) and entry.name[0] not in "._" for entry in entries):
+                    return True
+    return False
 
 
 def _select(source: Source, classes: list[str]) -> Source:

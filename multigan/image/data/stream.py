@@ -10,7 +10,7 @@ from multigan.adversarial.batch import Batch
 from multigan.errors import UserError
 from multigan.image.config import ImageRecipe
 from multigan.image.data.cache import Ahead, Progress, decode_all, free_memory
-from multigan.image.data.order import Indices, Order, flips
+from multigan.image.data.order import Indices, flips, order_of
 from multigan.image.data.reader import Reader, Report
 from multigan.image.data.sources import Source, open_source
 from multigan.image.data.survey import Survey, enough, survey
@@ -55,7 +55,7 @@ class ImageStream:
         self.survey, self._source, self._device = seen, source, device
         self._seed, self._mirror, self._conditional = recipe.seed, data.mirror, recipe.conditional
         self._reader = Reader(source, data.size, data.channels, data.fit)
-        self._order = Order(recipe.seed, len(source))
+        self._order = order_of(recipe.seed, len(source), source.blocks)
         self.labels = None if source.labels is None else torch.from_numpy(source.labels.astype(np.int64))
         self._cache: Tensor | None = None
         self._ahead: Ahead | None = None
@@ -78,6 +78,8 @@ class ImageStream:
 
     def take(self, start: int, count: int) -> Batch:
         indices = self._indices(start, count)
+        if self._source.blocks is not None:
+            self._source.prefetch(self._indices(start + self._source.blocks.ahead(), count))
         pixels = self._kept(indices) if self._ahead is None else self._ahead.range(start, count)
         if self._mirror:
             mask = torch.from_numpy(flips(self._seed, np.arange(start, start + count)))

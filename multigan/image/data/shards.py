@@ -1,0 +1,135 @@
+"""Parquet shards read block by block, local or remote, for what does not fit on the disk. No torch.
+
+Nothing is stored: a block (a row group) is read when its window comes up, in an order that is a function of the seed
+and the epoch (`order.BlockOrder`), and dropped after. So a position means the same picture whenever training resumes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from multigan.errors import UserError
+from multigan.extras import need
+from multigan.image.config import ImageData
+from multigan.image.data import columns
+from multigan.image.data.order import Blocks
+from multigan.image.data.tables import Rows
+
+_WINDOW_BYTES = 128 * 2**20
+_WINDOW = (4, 64)
+"""A window is about so large, but has at least 4 blocks, to mix them, and at most 64."""
+_READERS = 8
+
+
+def files_of(place: str, builder: Any, split: str) -> list[str]:
+    """The addresses of the parquet files of a split, as `datasets` resolves them."""
+    if not type(builder).__module__.endswith(".parquet.parquet"):
+        raise UserError(
+            f"{place} is not made of parquet files, which data.streaming needs: set data.streaming to false."
+        )
+    files = builder.config.data_files
+    if split not in files:
+        raise UserError(f"{place} has no split {split!r} (it has {', '.join(files)}): set data.split.")
+    return [str(file) for file in files[split]]
+
+
+@dataclass
+class _Slot:
+    """A block in memory, or the lock behind which it is being read."""
+
+    lock: Lock = field(default_factory=Lock)
+    column: Any = None
+
+
+class Shards(Rows):
+    """The pictures of parquet files, by blocks. The label and split columns alone are read at the start."""
+
+    def __init__(self, place: str, files: list[str], data: ImageData) -> None:
+        self._parquet = need("pyarrow.parquet", "train")
+        self._files = files
+        self._slots: OrderedDict[int, _Slot] = OrderedDict()
+        self._lock = Lock()
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="shards")
+        self._metadata = self._map(self._footer, files)
+        self._groups = [
+            (shard, group) for shard, meta in enumerate(self._metadata) for group in range(meta.num_row_groups)
+        ]
+        rows = [self._metadata[shard].row_group(group).num_rows for shard, group in self._groups]
+        self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
+        schema = self._metadata[0].schema.to_arrow_schema()
+        features = need("datasets", "train").Features.from_arrow_schema(schema)
+        super().__init__(place, int(self._starts[-1]), features, self._whole, data)
+        bounds = self._starts if self.rows is None else np.searchsorted(self.rows, self._starts)
+        self.blocks = Blocks(bounds, self._window())
+
+    def open(self, index: int) -> Image.Image:
+        row = self.row(index)
+        block = self._block_of(row)
+        return columns.picture(self._block(block)[row - int(self._starts[block])].as_py())
+
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        rows = indices if self.rows is None else self.rows[indices]
+        for block in np.unique(np.searchsorted(self._starts, rows, side="right") - 1).tolist():
+            with self._lock:
+                known = block in self._slots
+            if not known:
+                self._slot(block)
+                self._pool.submit(self._block, block)
+
+    def _block_of(self, row: int) -> int:
+        return int(np.searchsorted(self._starts, row, side="right")) - 1
+
+    def _slot(self, block: int) -> _Slot:
+        """The block's slot; those not used for longest are dropped, beyond two windows."""
+        with self._lock:
+            slot = self._slots.setdefault(block, _Slot())
+            self._slots.move_to_end(block)
+            while len(self._slots) > 2 * (self.blocks.window if self.blocks else 1) + 2:
+                self._slots.popitem(last=False)
+            return slot
+
+    def _block(self, block: int) -> Any:
+        """The pictures of a block as an arrow column, read once however many threads ask."""
+        slot = self._slot(block)
+        with slot.lock:
+            if slot.column is None:
+                slot.column = self._read(block, self.image_column)
+            return slot.column
+
+    def _read(self, block: int, column: str) -> Any:
+        shard, group = self._groups[block]
+        with self._opened(self._files[shard]) as file:
+            reader = self._parquet.ParquetFile(file, metadata=self._metadata[shard], pre_buffer=True)
+            return reader.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks()
+
+    def _whole(self, column: str) -> Any:
+        """One column of all shards."""
+        arrow = need("pyarrow", "train")
+        parts = self._map(lambda block: self._read(block, column), range(len(self._groups)))
+        return arrow.chunked_array(parts, type=self._metadata[0].schema.to_arrow_schema().field(column).type)
+
+    def _footer(self, file: str) -> Any:
+        with self._opened(file) as opened:
+            return self._parquet.read_metadata(opened)
+
+    def _opened(self, address: str) -> BinaryIO:
+        """Open a local path or an address such as `hf://...`, read in just the ranges that are asked for."""
+        filesystem, path = need("fsspec.core", "train").url_to_fs(address)
+        opened: BinaryIO = filesystem.open(path, "rb", cache_type="none")
+        return opened
+
+    def _window(self) -> int:
+        sizes = [self._metadata[shard].row_group(group).total_byte_size for shard, group in self._groups]
+        return int(min(max(_WINDOW_BYTES / max(1.0, float(np.mean(sizes))), _WINDOW[0]), _WINDOW[1]))
+
+    def _map(self, work: Callable[[Any], Any], items: Any) -> list[Any]:
+        return list(self._pool.map(work, items))

@@ -1,0 +1,153 @@
+"""Parquet and arrow files and data sets of the Hugging Face hub, through `datasets`. No torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from multigan.errors import UserError
+from multigan.extras import need
+from multigan.image.config import ImageData
+from multigan.image.data import columns
+from multigan.image.data.decode import clause
+from multigan.image.data.order import Blocks
+
+Column = Callable[[str], Any]
+
+
+class Rows(ABC):
+    """Which rows of a table are pictures to train on, and their labels: what every kind of table has in common.
+
+    column: gives an arrow column by its name. rows: int64, ascending, or None for all.
+    """
+
+    blocks: Blocks | None = None
+
+    def __init__(self, place: str, count: int, features: columns.Features, column: Column, data: ImageData) -> None:
+        self.place = place
+        self.notes: list[str] = []
+        self.image_column = columns.image_column(features, data, place)
+        self._count, self.features, self._column = count, features, column
+        self.rows: NDArray[np.int64] | None = None
+        self.classes: list[str] | None = None
+        self.labels: NDArray[np.int32] | None = None
+        if columns.SPLIT in features and columns.kind(features[columns.SPLIT]) in ("string", "classes"):
+            self._take_split(data.split)
+        label = columns.label_column(features, data, place)
+        if label is not None:
+            self._take_labels(label)
+
+    def __len__(self) -> int:
+        return self._count if self.rows is None else len(self.rows)
+
+    @abstractmethod
+    def open(self, index: int) -> Image.Image:
+        """The picture, not decoded yet."""
+
+    @abstractmethod
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        """A hint that these pictures will be asked for later."""
+
+    def row(self, index: int) -> int:
+        return index if self.rows is None else int(self.rows[index])
+
+    def name(self, index: int) -> str:
+        return f"row {self.row(index)}"
+
+    def _take_split(self, split: str) -> None:
+        names, numbers = columns.numbered(self._column(columns.SPLIT), self.features[columns.SPLIT])
+        if split not in names:
+            raise UserError(
+                f"data.split: the column {columns.SPLIT!r} of {self.place} has {', '.join(names)} and no {split!r}."
+            )
+        self._keep(numbers == names.index(split))
+        self.notes.append(f"The {len(self):,} rows of the split {split} are taken, of {self._count:,} (data.split).")
+
+    def _take_labels(self, column: str) -> None:
+        names, numbers = columns.numbered(self._column(column), self.features[column])
+        if self.rows is not None:
+            numbers = numbers[self.rows]
+        present = np.unique(numbers[numbers >= 0])
+        if len(present) == 0:
+            self.notes.append(f"The column {column} holds no labels.")
+            return
+        if (numbers < 0).any():
+            self.notes.append(f"{int((numbers < 0).sum()):,} rows without a label in {column} are left out.")
+            keep = np.zeros(self._count, dtype=bool)
+            keep[(np.arange(self._count) if self.rows is None else self.rows)[numbers >= 0]] = True
+            self._keep(keep)
+            numbers = numbers[numbers >= 0]
+        self.classes = [names[number] for number in present]
+        self.labels = np.searchsorted(present, numbers).astype(np.int32)
+
+    def _keep(self, mask: NDArray[np.bool_]) -> None:
+        self.rows = None if mask.all() else np.flatnonzero(mask)
+
+
+class Table(Rows):
+    """A data set of `datasets`, memory-mapped from the disk."""
+
+    def __init__(self, place: str, dataset: Any, data: ImageData) -> None:
+        super().__init__(place, len(dataset), dataset.features, dataset.data.column, data)
+        # the arrow column itself: a row through `datasets` costs more than decoding a small picture
+        self._pictures = dataset.data.column(self.image_column)
+
+    def open(self, index: int) -> Image.Image:
+        return columns.picture(self._pictures[self.row(index)].as_py())
+
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        """Each row is read on its own."""
+
+
+def open_file(place: str, path: Path, data: ImageData) -> Rows:
+    """One parquet or arrow file; `data.split` chooses rows by its column `split`. Raises UserError where it cannot."""
+    found = _open(place, data, "train", path=path.suffix.lower()[1:], data_files={"train": [str(path)]})
+    if data.split != "train" and columns.SPLIT not in found.features:
+        raise UserError(f"{place} has no column {columns.SPLIT!r}, so data.split={data.split} cannot be chosen in it.")
+    return found
+
+
+def open_folder(place: str, path: Path, data: ImageData) -> Rows:
+    """A folder of parquet or arrow files, named after their splits or not, or what `save_to_disk` wrote."""
+    for saved in (path, path / data.split):
+        if (saved / "state.json").is_file():
+            with explaining(place):
+                return Table(place, need("datasets", "train").load_from_disk(str(saved)), data)
+    return _open(place, data, data.split, path=str(path))
+
+
+def open_hub(place: str, data: ImageData) -> Rows:
+    """A data set of the hub, `owner/name` or `owner/name:configuration`."""
+    name, _, configuration = place.partition(":")
+    return _open(place, data, data.split, path=name, name=configuration or None)
+
+
+def _open(place: str, data: ImageData, split: str, **arguments: Any) -> Rows:
+    datasets = need("datasets", "train")
+    with explaining(place):
+        if not data.streaming:
+            return Table(place, datasets.load_dataset(split=split, **arguments), data)
+        from multigan.image.data import shards
+
+        return shards.Shards(place, shards.files_of(place, datasets.load_dataset_builder(**arguments), split), data)
+
+
+@contextmanager
+def explaining(place: str) -> Iterator[None]:
+    """Turn whatever `datasets` and the hub's client raise into one sentence."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise UserError(f"{place} cannot be loaded: {clause(cause)}") from error
