@@ -92,7 +92,7 @@ def load(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(mapping, dict):
         raise UserError(f"{path} is not a recipe: it has no keys.")
     for override in overrides:
-        _override(mapping, override)
+        override(mapping, override)
     return parse(mapping, str(path))
 
 
@@ -123,8 +123,8 @@ def notes(recipe: Recipe) -> list[str]:
     return recipe.notes()
 
 
-def _override(mapping: dict[str, Any], text: str) -> None:
-    """Carry out `a.b.0.c=value` in place."""
+def override(mapping: dict[str, Any], text: str) -> None:
+    """Carry out `a.b.0.c=value` in a mapping of plain data, in place. Raises UserError."""
     path, equals, value = text.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):

@@ -1,17 +1,13 @@
-"""The parts of a recipe that every modality shares, as validated objects. No torch: `build` imports it when called.
+"""The parts of a recipe that every modality shares, as validated objects. No torch: `multigan/assemble.py` builds from them.
 
 A field that may change during training takes a number or a schedule: `{start: 2.0, end: 0.2}`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-if TYPE_CHECKING:
-    from multigan.adversarial import schedules
-
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 class Settings(BaseModel):
     """Base of every part of a recipe: unknown keys are refused, values are not coerced from other types' text."""
@@ -46,15 +42,6 @@ LearningRate = Annotated[float | Schedule, _within(0.0, 1.0)]
 Beta = Annotated[float | Schedule, _within(0.0, 0.99999)]
 Probability = Annotated[float | Schedule, _within(0.0, 1.0)]
 Samples = Annotated[float | Schedule, _within(0.0, 1e12)]
-
-
-def build_schedule(value: float | Schedule, total: int) -> schedules.Schedule:
-    """The function of samples seen that a number or a Schedule means, for a training of `total` samples."""
-    from multigan.adversarial import schedules
-
-    if isinstance(value, Schedule):
-        return schedules.between(value.start, value.end, value.samples or total, value.shape)
-    return schedules.constant(value)
 
 
 # --- losses ---------------------------------------------------------------------------------------------------------
@@ -106,14 +93,15 @@ class R1(Penalty):
     """gamma/2 times the squared gradient at the real samples (Mescheder et al., 2018)."""
 
     kind: Literal["r1"]
-    gamma: Weight
+    gamma: Weight | Literal["auto"] = "auto"
+    """auto: by a rule of the modality; for pictures it grows with their size."""
 
 
 class R2(Penalty):
     """gamma/2 times the squared gradient at the generated samples (Mescheder et al., 2018)."""
 
     kind: Literal["r2"]
-    gamma: Weight
+    gamma: Weight | Literal["auto"] = "auto"
 
 
 class GradientPenalty(Penalty):
@@ -179,3 +167,16 @@ class Training(Settings):
     """In samples; absent: no evaluation during training."""
     log_every: int = Field(50, ge=1)
     """In turns: how often the losses are read from the device and written down."""
+
+    @model_validator(mode="after")
+    def _parts(self) -> Training:
+        if self.batch % self.accumulate:
+            nearby = min((part for part in range(1, self.batch + 1) if self.batch % part == 0), key=self._distance)
+            raise ValueError(f"accumulate: {self.accumulate} does not divide batch {self.batch} (nearest: {nearby})")
+        turn = self.batch * self.discriminator_steps
+        if self.samples < turn:
+            raise ValueError(f"samples: {self.samples} are fewer than one turn's {turn}, batch * discriminator_steps")
+        return self
+
+    def _distance(self, part: int) -> int:
+        return abs(part - self.accumulate)

@@ -15,18 +15,6 @@ from multigan.adversarial.batch import Batch, Draws
 Distribution = Literal["normal", "uniform"]
 
 
-class Augmentation(Protocol):
-    """What both real and generated samples go through before the discriminator sees them."""
-
-    def __call__(self, samples: Tensor, draws: Draws, stream: str) -> Tensor:
-        """Augment `[B, ...]`; every random value comes from `draws`, under names that begin with `stream`."""
-        ...
-
-    def observe(self, real_logits: Tensor) -> None:
-        """See the discriminator's logits on real samples after its step (for an adaptive probability)."""
-        ...
-
-
 @dataclass(frozen=True)
 class Arithmetic:
     """dtype: of the weights. autocast: of the heavy operations, where it is another. channels_last: for rank 4 and 5."""
@@ -61,6 +49,22 @@ class Now:
     step: int = 0
     phase: str = ""
     scale: Tensor | float = 1.0
+
+
+class Augmentation(Protocol):
+    """What both real and generated samples go through before the discriminator sees them."""
+
+    def __call__(self, samples: Tensor, now: Now, stream: str) -> Tensor:
+        """Augment `[B, ...]`; every random value comes from `now.draws`, under names that begin with `stream`."""
+        ...
+
+    def observe(self, real_logits: Tensor) -> None:
+        """See the discriminator's logits on real samples in its step (for an adaptive probability)."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state that adapts, by name: averaged over processes, saved and restored in place."""
+        ...
 
 
 @dataclass
@@ -137,7 +141,7 @@ class Game:
         """What the discriminator sees of `samples`; `kind` (real, fake, between) names the random stream."""
         if self.augmentation is None:
             return samples
-        return self.augmentation(samples, self.now.draws, f"{self.now.phase}/{kind}")
+        return self.augmentation(samples, self.now, f"{self.now.phase}/{kind}")
 
     def judge(self, samples: Tensor, batch: Batch, twice: bool = False) -> Tensor:
         """The discriminator's logits `[B]` on samples as they are. twice: the gradient will be differentiated again."""

@@ -45,7 +45,8 @@ class Discriminator:
             figures[penalty.name] = value.detach() / penalty.every
             loss = loss + value
         if game.augmentation is not None:
-            game.augmentation.observe(real.detach())
+            # A logit of a relativistic discriminator means something only against another.
+            game.augmentation.observe((real - fake if self.loss.generator_sees_real else real).detach())
         return loss, figures
 
 

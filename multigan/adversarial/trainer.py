@@ -78,8 +78,7 @@ class Trainer:
             kept = keep
         if not plan:
             raise ValueError(f"no phase is active after {now} samples")
-        if self.world.size > 1:
-            self.world.average(self.game.generator.buffers())
+        self.world.average([*self.game.generator.buffers(), *self._adaptive().values()])
         self.ema.update(self.samples - now, self.samples)
 
     @staticmethod
@@ -125,6 +124,9 @@ class Trainer:
         phase.updater.clear()
         self.steps[phase.name] += 1
 
+    def _adaptive(self) -> dict[str, Tensor]:
+        return {} if self.game.augmentation is None else self.game.augmentation.tensors()
+
     def read(self) -> dict[str, float]:
         """The mean figures since the last reading. Reads from the device. Raises NotFinite past the limit of skips."""
         figures = self.meter.read()
@@ -136,6 +138,7 @@ class Trainer:
     def tensors(self) -> dict[str, Tensor]:
         """Everything but the networks' weights that a resumed training needs as tensors, by name."""
         state: dict[str, Tensor] = {"skips.total": self.skips.total, "skips.row": self.skips.row}
+        state.update({f"augmentation.{name}": value for name, value in self._adaptive().items()})
         for phase in self.phases:
             for key, value in _flat(phase.updater.adam.state_dict()["state"]).items():
                 state[f"optimizer.{phase.updater.name}.{key}"] = value
@@ -153,6 +156,8 @@ class Trainer:
         self.steps = {phase.name: int(numbers["steps"][phase.name]) for phase in self.phases}
         self.skips.total.copy_(tensors["skips.total"])
         self.skips.row.copy_(tensors["skips.row"])
+        for name, value in self._adaptive().items():
+            value.copy_(tensors[f"augmentation.{name}"])
         for phase in self.phases:
             _restore_adam(phase.updater.adam, tensors, f"optimizer.{phase.updater.name}.")
             self.scales[phase.name].value.copy_(tensors[f"scale.{phase.name}.value"])
@@ -164,10 +169,13 @@ def _flat(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _restore_adam(adam: torch.optim.Adam, tensors: dict[str, Tensor], prefix: str) -> None:
-    """Give Adam the moments saved under `prefix`."""
+    """Give Adam the moments saved under `prefix`, in each weight's own memory format: fused kernels read them flat."""
+    weights = adam.param_groups[0]["params"]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(prefix):
             index, key = name[len(prefix) :].split(".", 1)
-            state.setdefault(int(index), {})[key] = value
+            like = weights[int(index)]
+            placed = torch.empty_like(like).copy_(value) if value.shape == like.shape else value.to(like.device)
+            state.setdefault(int(index), {})[key] = placed
     adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})

@@ -1,0 +1,1 @@
+"""What surrounds the core's trainer: device, files of the run, log, previews, signals, resuming."""

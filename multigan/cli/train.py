@@ -1,0 +1,75 @@
+"""`multigan train`: from a recipe or a folder to a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+train = typer.Typer(no_args_is_help=True, help="Train a generator: from a recipe, or from a folder alone.")
+
+
+@train.command()
+def image(
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe's name or file; absent: chosen from the data.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder, a parquet or arrow file, or a hub name; absent: the embedded digits.", show_default=False
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe: generator.width=64."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/NAME].", show_default=False)] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the training in this run's folder.", show_default=False)
+    ] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Start from the weights of this checkpoint or run.", show_default=False)
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop and finish after so long.", min=0.01, show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Train a generator of pictures."""
+    from multigan.errors import UserError
+    from multigan.extras import need
+
+    need("torch", "train")
+    from multigan.runs import find_checkpoint
+    from multigan.training.display import Terminal
+    from multigan.training.session import Options
+    from multigan.training.session import train as run
+
+    display = Terminal()
+    if resume is not None:
+        if out is not None or init_from is not None:
+            raise UserError(
+                "--resume goes on in its own folder from its own weights: leave --out and --init-from away."
+            )
+        if not resume.is_dir():
+            raise UserError(f"--resume {resume}: there is no such run; give a run's folder, such as runs/dcgan.")
+    from multigan.image.choosing import recipe_for
+    from multigan.training.device import choose_device
+
+    gpu = choose_device(device).type == "cuda"
+    chosen, sentences = recipe_for(recipe, data, set_ or [], resume, gpu)
+    for sentence in sentences:
+        display.say(sentence)
+    start = find_checkpoint(init_from) if init_from is not None else None
+    options = Options(out=resume or out, resume=resume is not None, init_from=start, minutes=minutes, device=device)
+    outcome = run(chosen, options, display)
+    ended = "Finished" if outcome.stopped is None else f"Stopped {outcome.stopped}"
+    display.say(
+        f"{ended} after {outcome.samples:,} samples and {outcome.seconds / 60:.1f} minutes: {outcome.run.folder}/"
+    )
+    if outcome.stopped is not None and outcome.samples < chosen.training.samples:
+        display.say(f"  go on:   multigan train image --resume {outcome.run.folder}")
+    display.say(f"  look:    {outcome.run.movie} and {outcome.run.previews}/")
+    display.say(f"  export:  multigan export --onnx {outcome.run.folder}")

@@ -1,0 +1,109 @@
+"""The heads, by modality. A head knows its modality and never the training loop.
+
+Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)` and `contract(recipe, samples)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from multigan.adversarial.batch import Batch, Stream
+from multigan.adversarial.game import Arithmetic, Game
+from multigan.adversarial.phases import Phase
+from multigan.contract import Contract
+from multigan.recipe import Recipe
+
+MODULES = {"image": "multigan.image.head"}
+
+Sampler = Callable[[Tensor, Batch], Tensor]
+"""From latents and a batch's conditions to samples, by the averaged generator."""
+
+
+@dataclass
+class Data:
+    """The stream of a training, some real samples that previews are compared with, and sentences for the user."""
+
+    stream: Stream
+    reference: Batch
+    report: list[str] = field(default_factory=list)
+
+
+class Evaluator(Protocol):
+    """Measures a generator during training: the metric called `name` first, smaller is better."""
+
+    name: str
+
+    def __call__(self, sampler: Sampler) -> dict[str, float]: ...
+
+
+class Head(Protocol):
+    """What a modality hands to a training of one resolved recipe."""
+
+    def open_data(self, device: torch.device, take: int, progress: Callable[[int, int], None] | None = None) -> Data:
+        """Open the data. take: samples that will be asked for at once. progress: called with (done, all)."""
+        ...
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """Generator and discriminator, freshly initialised from torch's random state."""
+        ...
+
+    def game(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        arithmetic: Arithmetic,
+        device: torch.device,
+        compiled: dict[str, nn.Module],
+    ) -> Game:
+        """The game that the networks play."""
+        ...
+
+    def phases(self, game: Game) -> list[Phase]:
+        """Who updates, with which objective, how often."""
+        ...
+
+    def preview_batch(self) -> tuple[Tensor, Batch]:
+        """Latents and conditions of the previews: the same at every time. The batch's sample is empty."""
+        ...
+
+    def save_preview(self, samples: Tensor, path: Path) -> None:
+        """Write previews `[N, ...]` to `path` without its suffix, as a person would look at or listen to them."""
+        ...
+
+    def save_movie(self, folder: Path, path: Path) -> None:
+        """Put a folder's previews in a row, in one file."""
+        ...
+
+    def evaluator(self, data: Data, device: torch.device) -> Evaluator:
+        """The metric for evaluations during training. Raises UserError where its packages are missing."""
+        ...
+
+
+def _module(modality: str) -> ModuleType:
+    return importlib.import_module(MODULES[modality])
+
+
+def head(recipe: Recipe) -> Head:
+    """The head of a resolved recipe."""
+    made: Head = _module(recipe.modality).Head(recipe)
+    return made
+
+
+def resolve(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """Fill in what a recipe leaves to the data; sentences say what was chosen and why."""
+    resolved: tuple[Recipe, list[str]] = _module(recipe.modality).resolve(recipe)
+    return resolved
+
+
+def contract(recipe: Recipe, samples: int) -> Contract:
+    """What an exported generator of this recipe says of itself."""
+    made: Contract = _module(recipe.modality).contract(recipe, samples)
+    return made

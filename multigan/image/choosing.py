@@ -1,0 +1,119 @@
+"""Choices that follow from the data: gamma from the resolution, and a whole recipe where none is given. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from multigan import recipe as recipes
+from multigan.errors import UserError
+from multigan.image.config import ImageRecipe
+from multigan.image.data import Survey, inspect
+from multigan.recipe import Recipe
+from multigan.runs import Run
+from multigan.settings import R1, R2
+
+GAMMA_AT_32 = 0.2
+CPU_LARGEST = 64
+FEW = 10_000
+
+
+def gamma(height: int, width: int) -> float:
+    """0.2 (H W / 32^2)^1.5: R1's and R2's gamma for a picture's size, to two digits.
+
+    Measured at 32 pixels; the power is the one through R3GAN's published gammas for faces at 64 and 256 pixels, 2 and
+    150 (Huang et al., 2024), which this rule puts at 1.6 and 100.
+    """
+    return float(f"{GAMMA_AT_32 * (height * width / 32**2) ** 1.5:.2g}")
+
+
+def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
+    """Replace every `gamma: auto` of a recipe whose size is known."""
+    if recipe.data.size is None or not any(isinstance(each, R1 | R2) and each.gamma == "auto" for each in recipe.regularizers):
+        return recipe, []
+    height, width = recipe.data.size
+    value = gamma(height, width)
+    settled = [
+        each.model_copy(update={"gamma": value}) if isinstance(each, R1 | R2) and each.gamma == "auto" else each
+        for each in recipe.regularizers
+    ]
+    why = f"gamma {value:g}: 0.2 x (height x width / 32^2)^1.5. Raise it where training is unstable or collapses, lower it where pictures stay blurred."
+    return recipe.model_copy(update={"regularizers": settled}), [why]
+
+
+def recipe_for(
+    name: str | None, data: str | None, overrides: Sequence[str], resume: Path | None, gpu: bool
+) -> tuple[Recipe, list[str]]:
+    """The recipe that a command line means, and sentences about what was chosen.
+
+    A resumed run's own recipe, a named one, or one chosen from the data. data: replaces `data.source`. overrides: as
+    in `multigan.recipe.load`. Raises UserError.
+    """
+    changes = [f"data.source={json.dumps(data)}"] if data is not None else []
+    changes += overrides
+    if resume is not None and name is None:
+        return recipes.load(Run(resume).recipe, changes), []
+    if name is not None:
+        return recipes.load(name, changes), []
+    mapping, sentences = choose(inspect(data, ImageRecipe.model_fields["data"].default), data, gpu)
+    for change in overrides:
+        recipes.override(mapping, change)
+    return recipes.parse(mapping, "the recipe"), sentences
+
+
+def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any], list[str]]:
+    """A recipe for the data and this kind of machine, as a mapping, and why."""
+    height, width = survey.size
+    sentences = list(survey.reasons)
+    if not gpu and max(height, width) > CPU_LARGEST:
+        scale = CPU_LARGEST / max(height, width)
+        height, width = (max(16, round(side * scale / 8) * 8) for side in (height, width))
+        sentences.append(f"{width}x{height} rather than {survey.size[1]}x{survey.size[0]}: larger takes a CPU hours; --set data.size=[{survey.size[0]},{survey.size[1]}] asks for it.")
+    few = survey.count < FEW
+    batch = 64
+    while batch > survey.count and batch > 8:
+        batch //= 2
+    if survey.count < batch:
+        raise UserError(
+            f"{survey.place} holds {survey.count} pictures, and a training needs {batch} at the very least: add pictures."
+        )
+    channels = 64 if gpu else 32
+    network = {"kind": "dcgan", "width": channels}
+    mapping: dict[str, Any] = {
+        "modality": "image",
+        "name": _name(data),
+        "conditional": survey.conditional,
+        "data": {
+            "source": data,
+            "size": [height, width],
+            "channels": survey.channels,
+            **({"classes": survey.classes} if survey.conditional else {}),
+        },
+        "generator": network,
+        "discriminator": {**network, "normalize": "none"},
+        "loss": {"kind": "relativistic"},
+        "regularizers": [{"kind": "r1", "every": 4}, {"kind": "r2", "every": 4}],
+        "generator_optimizer": {"lr": 4e-4},
+        "discriminator_optimizer": {"lr": 4e-4},
+        "training": {"samples": 4_000_000 if gpu else 400_000, "batch": batch},
+    }
+    sentences.append(
+        f"Convolutional networks of width {channels} with the relativistic loss and penalties on both sides, which keep "
+        "their variety where the older losses collapse (docs/choosing.md)."
+    )
+    if few:
+        mapping["augment"] = {"kinds": ["translation", "cutout", "color"][: 3 if survey.channels > 1 else 2], "probability": 0.5}
+        sentences.append(
+            f"Augmentation in half of the views: {survey.count:,} pictures are few, and a discriminator would learn "
+            "them by heart. Under 1,000, start from a related model with --init-from."
+        )
+    return mapping, sentences
+
+
+def _name(data: str | None) -> str:
+    """A run's name after its data."""
+    stem = Path(data).stem if data else "digits"
+    clean = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in stem).strip("-")
+    return clean[:64] or "pictures"

@@ -1,0 +1,88 @@
+"""What a person sees of a training: sentences, and one line that moves."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = 15.0
+
+
+class Display(Protocol):
+    """Where a training speaks."""
+
+    def say(self, sentence: str) -> None:
+        """Tell one thing, once."""
+        ...
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        """Start a bar of `total` steps."""
+        ...
+
+    def show(self, done: int, figures: str = "") -> None:
+        """Move the bar."""
+        ...
+
+    def end(self) -> None:
+        """Take the bar away."""
+        ...
+
+
+class Quiet:
+    """Says nothing: for other ranks and for use from Python."""
+
+    def say(self, sentence: str) -> None:
+        return
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        return
+
+    def show(self, done: int, figures: str = "") -> None:
+        return
+
+    def end(self) -> None:
+        return
+
+
+class Terminal:
+    """A progress bar on a terminal; elsewhere (a file, CI) a line every 15 seconds."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._task = 0
+        self._total, self._what, self._spoke = 0, "", 0.0
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, markup=False)
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        self._what, self._total, self._spoke = what, total, time.monotonic()
+        if self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TextColumn("{task.percentage:>3.0f}%  {task.fields[figures]}"),
+                TimeElapsedColumn(),
+                TextColumn("elapsed, left"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=self.console, transient=True, refresh_per_second=4)
+            self._task = self._bar.add_task(what, total=total, completed=done, figures="")
+            self._bar.start()
+
+    def show(self, done: int, figures: str = "") -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, **({"figures": figures} if figures else {}))
+        elif figures and time.monotonic() - self._spoke > PLAIN_SECONDS:
+            self._spoke = time.monotonic()
+            print(f"{self._what} {100 * done // max(self._total, 1)}%  {figures}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,64 @@
+"""Which checkpoints of a run are kept, and which one a training goes on from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from multigan import checkpoint
+from multigan.errors import UserError
+from multigan.files import write_text
+from multigan.runs import Run
+
+
+class Keeper:
+    """Keeps the newest `keep` checkpoints, and remembers the best value of the evaluation's metric.
+
+    save: writes the pair of files for the present moment.
+    """
+
+    def __init__(self, run: Run, keep: int, save: Callable[[], None]):
+        self.run, self.keep, self._save = run, keep, save
+        self._record = run.checkpoints / "best.json"
+
+    def save(self, samples: int) -> None:
+        """Write a checkpoint, then remove those that are too old: never the other way round."""
+        if samples not in self.run.saved():
+            self._save()
+        for old in self.run.saved()[: -self.keep]:
+            # The state goes first: weights without a state are no checkpoint to resume from, the reverse neither.
+            self.run.state(old).unlink(missing_ok=True)
+            self.run.weights(old).unlink(missing_ok=True)
+
+    def is_best(self, value: float, metric: str) -> bool:
+        """Whether `value` is the smallest so far, which is then remembered in the run's folder."""
+        try:
+            before = float(json.loads(self._record.read_text())["value"])
+        except (OSError, ValueError, KeyError, TypeError):
+            before = float("inf")
+        if value < before:
+            write_text(self._record, json.dumps({"metric": metric, "value": value}))
+        return value < before
+
+    def restore(
+        self, take_up: Callable[[checkpoint.Weights, checkpoint.State], None], say: Callable[[str], None]
+    ) -> int:
+        """Restore the newest checkpoint that is whole, saying which damaged ones were passed over.
+
+        Returns its sample count. Raises UserError where none is whole.
+        """
+        damaged = []
+        for samples in reversed(self.run.saved()):
+            try:
+                weights, state = checkpoint.load_pair(self.run, samples)
+            except UserError as error:
+                damaged.append(str(error))
+                continue
+            for sentence in damaged:
+                say(f"warning: {sentence}")
+            take_up(weights, state)
+            say(f"Going on from {self.run.weights(samples)} ({samples:,} samples).")
+            return samples
+        if damaged:
+            raise UserError(f"no checkpoint in {self.run.checkpoints} is whole: {damaged[0]}")
+        raise UserError(f"{self.run.folder} holds no checkpoint to resume from.")

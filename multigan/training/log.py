@@ -1,0 +1,72 @@
+"""What a run writes down: metrics.jsonl, and TensorBoard's events where tensorboard is installed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigan.errors import UserError
+from multigan.files import write_text
+from multigan.runs import Run
+
+
+class Log:
+    """Appends figures at a count of samples. A resumed run's log goes on where its checkpoint was written."""
+
+    def __init__(self, run: Run, resumed_at: int | None = None):
+        self.run = run
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            if resumed_at is not None and run.metrics.exists():
+                write_text(run.metrics, "".join(_until(run.metrics, resumed_at)))
+            self._file = run.metrics.open("a", buffering=1, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {run.metrics}: {error.strerror or error}. Choose another --out.") from error
+        self._board = _board(run.folder, resumed_at)
+
+    def write(self, samples: int, figures: dict[str, float]) -> None:
+        """Write one line. A figure that is not finite becomes null: JSON has no word for it."""
+        plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        self._file.write(json.dumps({"samples": samples, **plain}) + "\n")
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(name, value, samples)
+
+    def picture(self, samples: int, path: Path) -> None:
+        """Show a preview in TensorBoard."""
+        if self._board is not None and path.exists():
+            from PIL import Image
+
+            with Image.open(path) as image:
+                self._board.add_image("preview", np.asarray(image.convert("RGB")), samples, dataformats="HWC")
+
+    def close(self) -> None:
+        """Flush and close the files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _until(path: Path, samples: int) -> list[str]:
+    """The lines written up to `samples`; a torn last line is left out."""
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            if json.loads(line)["samples"] <= samples:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue
+    return kept
+
+
+def _board(folder: Path, resumed_at: int | None) -> Any:
+    """A TensorBoard writer, or None without the package."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_at)
