@@ -105,7 +105,9 @@ def _grid(pixels: Pixels, names: Sequence[str], start: int) -> Image:
         return grid(enlarge(pixels))
     first = start % len(names)
     rows, columns = by_class(pixels, len(names))
-    return grid(enlarge(rows), columns, [*names[first:], *names[:first]])
+    lines = len(rows) // columns // len(names)
+    words = [word for name in [*names[first:], *names[:first]] for word in [name, *[""] * (lines - 1)]]
+    return grid(enlarge(rows), columns, words)
 
 
 def _way(

@@ -59,8 +59,8 @@ class Generator:
 
         Sample i of a seed is the same whatever n, `start` and `batch`. label: a name, a class number, or one of those
         for each sample; None gives sample i the class i mod (number of classes). truncation: keep each value of a
-        normal latent in [-t, t], 0 < t <= 8 (of a uniform one, 0 < t <= 1): more typical, less varied. batch: how many go
-        through the graph at once. Raises UserError where an argument is out of range or the label is unknown.
+        normal latent in [-t, t], 0 < t <= 8 (of a uniform one, 0 < t <= 1): more typical, less varied. batch: how many
+        go through the graph at once. Raises UserError where an argument is out of range or the label is unknown.
         """
         self._check_count("n", n, MOST)
         self._check_count("batch", batch, MOST)

@@ -58,11 +58,13 @@ def grid(pixels: Bytes, columns: int | None = None, rows: Sequence[str] | None =
 def by_class(pixels: Bytes, classes: int) -> tuple[Bytes, int]:
     """Pictures whose class is their index mod `classes`, put in the order of rows by class: pixels and columns.
 
-    What is missing in the last column is white.
+    Every class takes the same number of rows, of 8 columns or about the square root of all; what is missing is white.
     """
-    columns = -(-len(pixels) // classes)
-    blank = np.full((columns * classes - len(pixels), *pixels.shape[1:]), 255, np.uint8)
-    full = np.concatenate([pixels, blank]).reshape(columns, classes, *pixels.shape[1:])
+    each = -(-len(pixels) // classes)
+    lines = -(-each // max(8, round(len(pixels) ** 0.5)))
+    columns = -(-each // lines)
+    blank = np.full((lines * columns * classes - len(pixels), *pixels.shape[1:]), 255, np.uint8)
+    full = np.concatenate([pixels, blank]).reshape(lines * columns, classes, *pixels.shape[1:])
     return full.swapaxes(0, 1).reshape(-1, *pixels.shape[1:]), columns
 
 
