@@ -91,8 +91,8 @@ def load(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     mapping = plain_yaml.loads(read_text(path), str(path))
     if not isinstance(mapping, dict):
         raise UserError(f"{path} is not a recipe: it has no keys.")
-    for override in overrides:
-        override(mapping, override)
+    for change in overrides:
+        override(mapping, change)
     return parse(mapping, str(path))
 
 
