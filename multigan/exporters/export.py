@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,46 +64,64 @@ def export(weights: Path, out: Path, tolerance: float = TOLERANCE) -> Report:
     return export_module(generator, contract(recipe, samples_seen), out, tolerance)
 
 
-def export_module(
-    module: nn.Module, contract: Contract, out: Path, tolerance: float = TOLERANCE, one_file: int = ONE_FILE
-) -> Report:
-    """Export any network whose arguments are the contract's inputs in their order; see `export`.
-
-    one_file: above this many bytes the weights go to a second file, `out` with `.data` after its name.
-    """
+def export_module(module: nn.Module, contract: Contract, out: Path, tolerance: float = TOLERANCE) -> Report:
+    """Export any network whose arguments are the contract's inputs in their order; see `export`."""
     _check_target(out, tolerance)
     module = frozen(module)
-    model = to_onnx(module, contract)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.stem[:64]}.", dir=out.parent) as folder:
-            draft = Path(folder) / out.name
-            _save(model, draft, one_file)
-            onnx.checker.check_model(str(draft), full_check=True)
-            comparisons = compare(draft, module, contract)
-            worst = max(comparisons, key=lambda each: each.error)
-            if not worst.error <= tolerance:
-                raise UserError(
-                    f"the exported graph differs from torch by {worst.error:.2e} at batch {worst.batch}, more than the "
-                    f"tolerance of {tolerance:g}: nothing was written. --tolerance accepts more."
-                )
-            check_in_fresh_process(draft, module, contract, tolerance)
-            files = _move(draft, out)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {out}: {error.strerror or error}. Free some room or choose another folder."
-        ) from error
+    return write_checked(to_onnx(module, contract), module, contract, out, tolerance)
+
+
+def write_checked(
+    model: onnx.ModelProto,
+    module: nn.Module,
+    contract: Contract,
+    out: Path,
+    tolerance: float = TOLERANCE,
+    one_file: int = ONE_FILE,
+) -> Report:
+    """Write `model` into a folder of its own, compare it there with the `frozen` module, move it to `out` if it agrees.
+
+    one_file: above this many bytes the weights go to a second file, `out` with `.data` after its name. Raises UserError
+    where the two differ by more than `tolerance` or `out` cannot be written.
+    """
+    with _sentence_for(out), tempfile.TemporaryDirectory(prefix=f".{out.stem[:64]}.", dir=out.parent) as folder:
+        draft = Path(folder) / out.name
+        _save(model, draft, one_file)
+        onnx.checker.check_model(str(draft), full_check=True)
+        comparisons = compare(draft, module, contract)
+        worst = max(comparisons, key=lambda each: each.error)
+        if not worst.error <= tolerance:
+            raise UserError(
+                f"the exported graph differs from torch by {worst.error:.2e} at batch {worst.batch}, more than the "
+                f"tolerance of {tolerance:g}: nothing was written. --tolerance accepts more."
+            )
+        check_in_fresh_process(draft, module, contract, tolerance)
+        files = _move(draft, out)
     size = sum(each.stat().st_size for each in files)
     return Report(files, size, len(model.graph.node), tolerance, comparisons, contract)
 
 
 def _check_target(out: Path, tolerance: float) -> None:
+    """Find what is wrong before the work, not after it."""
     if not 0 < tolerance <= 1:
         raise UserError(f"tolerance {tolerance:g} is out of range: choose a number above 0 and at most 1.")
     if out.suffix != ".onnx":
         raise UserError(f"{out} must end in .onnx: {out.with_suffix('.onnx').name}")
     if out.is_dir():
         raise UserError(f"{out} is a folder: name a file, such as {out / 'model.onnx'}")
+    with _sentence_for(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out.parent).close()
+
+
+@contextmanager
+def _sentence_for(out: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write {out}: {reason}. Free some room or choose another folder.") from error
 
 
 def _save(model: onnx.ModelProto, draft: Path, one_file: int) -> None:

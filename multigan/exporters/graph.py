@@ -27,11 +27,25 @@ IR_VERSION = 10
 def frozen(module: nn.Module) -> nn.Module:
     """A float32 copy of `module` on the CPU in eval mode, parametrizations (spectral norm...) made plain weights."""
     module = copy.deepcopy(module).eval().float().cpu()
-    for each in module.modules():
+    for each in list(module.modules()):
         if parametrize.is_parametrized(each):
-            for name in list(each.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(each, name, leave_parametrized=True)
+            _make_plain(each)
     return module.requires_grad_(False)
+
+
+def _make_plain(module: nn.Module) -> None:
+    """Replace each parametrized tensor of `module` by its present value.
+
+    torch's remove_parametrizations edits the class that torch made for the module, which a deep copy shares with its
+    original: the original would be spoiled.
+    """
+    parametrizations = module.parametrizations
+    assert isinstance(parametrizations, nn.ModuleDict)
+    plain = {name: getattr(module, name).detach().clone() for name in parametrizations}
+    module.__class__ = type(module).__bases__[0]
+    del module.parametrizations
+    for name, value in plain.items():
+        module.register_parameter(name, nn.Parameter(value))
 
 
 def to_onnx(module: nn.Module, contract: Contract) -> onnx.ModelProto:

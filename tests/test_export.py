@@ -1,0 +1,257 @@
+"""Networks as ONNX files: the same function, nothing of the machine inside, nothing written unless it is right."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import helper
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
+
+from multigan import load, noise
+from multigan.contract import KEY, Contract, Input, Output
+from multigan.errors import UserError
+from multigan.exporters import Report, export_module
+from multigan.exporters.clean import strip_traces
+from multigan.exporters.export import write_checked
+from multigan.exporters.graph import frozen, to_onnx
+from multigan.exporters.parity import difference, inputs_for
+
+LABELS = ["cat", "dog", "bird"]
+
+
+class Tiny(nn.Module):
+    """A bit of all that generators hold: classes, spectral and batch normalisation, dropout, upsampling, groups."""
+
+    def __init__(self, latent: int = 6):
+        super().__init__()
+        self.classes = nn.Embedding(3, 4)
+        self.project = spectral_norm(nn.Linear(latent + 4, 16 * 4))
+        self.normalize = nn.BatchNorm2d(16)
+        self.drop = nn.Dropout(0.5)
+        self.up = nn.ConvTranspose2d(16, 8, 4, 2, 1)
+        self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=4)
+        self.last = nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        x = torch.cat([latent, self.classes(label)], 1)
+        x = self.drop(torch.relu(self.normalize(self.project(x).reshape(len(x), 16, 2, 2))))
+        x = nn.functional.interpolate(torch.relu(self.up(x)), scale_factor=2, mode="nearest")
+        return torch.tanh(self.last(x + self.grouped(x)))
+
+
+class Shifted(nn.Module):
+    """Draws its own noise: what no seed can repeat."""
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return (latent + torch.randn_like(latent)).reshape(len(latent), 1, 2, 3)
+
+
+def _contract(conditional: bool = True, shape: tuple[int, ...] = (3, 8, 8)) -> Contract:
+    latent = Input("latent", "latent", "float32", ["batch", 6], "normal")
+    label = Input("label", "label", "int64", ["batch"], minimum=0, maximum=2)
+    return Contract(
+        modality="image",
+        name="tiny",
+        inputs=[latent, label] if conditional else [latent],
+        output=Output("image", "float32", ["batch", *shape], -1.0, 1.0),
+        labels=LABELS if conditional else [],
+        version="0.1.0",
+    )
+
+
+def _network() -> Tiny:
+    torch.manual_seed(0)
+    network = Tiny()
+    for _ in range(3):  # gives the batch normalisation statistics of its own
+        network(torch.randn(8, 6), torch.arange(8) % 3)
+    return network
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, Path, Report]:
+    torch.set_num_threads(1)
+    network, path = _network(), tmp_path_factory.mktemp("export") / "tiny.onnx"
+    return network, path, export_module(network, _contract(), path)
+
+
+def test_the_file_is_the_network_at_batches_that_were_never_checked(exported: tuple[Tiny, Path, Report]) -> None:
+    network, path, _ = exported
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for batch in (1, 5, 33):
+        latent, label = torch.randn(batch, 6), torch.arange(batch) % 3
+        with torch.no_grad():
+            reference = network.eval()(latent, label).numpy()
+        made = session.run(None, {"latent": latent.numpy(), "label": label.numpy()})[0]
+        assert made.shape == (batch, 3, 8, 8)
+        assert np.max(np.abs(made - reference)) < 1e-5
+    assert np.std(reference) > 0.01
+
+
+def test_the_report_states_each_batch(exported: tuple[Tiny, Path, Report]) -> None:
+    _, path, report = exported
+    assert [each.batch for each in report.comparisons] == [1, 2, 3, 16]
+    assert report.error == max(each.error for each in report.comparisons) <= report.tolerance
+    assert report.files == [path]
+    assert report.size == path.stat().st_size
+    text = str(report)
+    assert all(f"{each.error:.2e}" in text for each in report.comparisons)
+    assert [child.name for child in path.parent.iterdir()] == ["tiny.onnx"]
+
+
+def test_versions_names_and_contract(exported: tuple[Tiny, Path, Report]) -> None:
+    _, path, _ = exported
+    model = onnx.load(path)
+    assert model.ir_version == 10
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", 20)]
+    assert {each.key: each.value for each in model.metadata_props} == {KEY: _contract().to_json()}
+    named = [
+        (value.name, value.type.tensor_type.shape.dim[0].dim_param)
+        for value in (*model.graph.input, *model.graph.output)
+    ]
+    assert named == [("latent", "batch"), ("label", "batch"), ("image", "batch")]
+    assert not {"Dropout", "RandomNormalLike"} & {node.op_type for node in model.graph.node}
+
+
+def test_nothing_of_the_machine_is_inside(exported: tuple[Tiny, Path, Report]) -> None:
+    content = exported[1].read_bytes()
+    places = {os.getcwd(), str(Path.home()), sys.prefix, str(exported[1].parent), *site.getsitepackages()}
+    for place in [*places, __file__, "site-packages", "stack_trace", "test_export", "Tiny", ".py"]:
+        assert place in {"/", ""} or place.encode() not in content, place
+
+
+def test_exporting_again_gives_the_same_bytes_and_leaves_the_network_as_it_was(
+    exported: tuple[Tiny, Path, Report], capfd: pytest.CaptureFixture[str]
+) -> None:
+    network = _network()
+    again = to_onnx(frozen(network), _contract())
+    assert again.SerializeToString(deterministic=True) == exported[1].read_bytes()
+    assert network.training
+    assert parametrize.is_parametrized(network.project)
+    assert all(each.requires_grad for each in network.parameters())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_runtime_reads_what_the_exporter_writes(exported: tuple[Tiny, Path, Report]) -> None:
+    network, path, _ = exported
+    made = load(path, device="cpu", threads=1).sample(4, seed=9, label="dog")
+    with torch.no_grad():
+        reference = network.eval()(torch.from_numpy(noise.normal(9, 0, 4, 6)), torch.ones(4, dtype=torch.int64))
+    assert np.max(np.abs(made - reference.numpy())) < 1e-5
+
+
+def _write(exported: tuple[Tiny, Path, Report], out: Path, tolerance: float = 1e-4, one_file: int = 2**31) -> Report:
+    """Check and write what was exported before."""
+    network, path, _ = exported
+    return write_checked(onnx.load(path), frozen(network), _contract(), out, tolerance, one_file)
+
+
+def test_a_difference_above_the_tolerance_writes_nothing(exported: tuple[Tiny, Path, Report], tmp_path: Path) -> None:
+    out = tmp_path / "model.onnx"
+    out.write_bytes(b"the one before")
+    with pytest.raises(UserError, match=r"differs from torch by .* at batch"):
+        _write(exported, out, tolerance=1e-12)
+    assert out.read_bytes() == b"the one before"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_noise_inside_the_graph_is_found(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="differs from torch"):
+        export_module(Shifted(), _contract(False, (1, 2, 3)), tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_above_the_limit_go_beside_the_model(exported: tuple[Tiny, Path, Report], tmp_path: Path) -> None:
+    path = exported[1]
+    report = _write(exported, tmp_path / "large.onnx", one_file=1000)
+    assert sorted(each.name for each in report.files) == ["large.onnx", "large.onnx.data"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["large.onnx", "large.onnx.data"]
+    small = load(path, device="cpu", threads=1).sample(3, seed=1)
+    assert np.array_equal(load(tmp_path / "large.onnx", device="cpu", threads=1).sample(3, seed=1), small)
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance", "word"),
+    [("model.pt", 1e-4, "model.onnx"), ("model.onnx", 0.0, "tolerance 0"), ("model.onnx", float("nan"), "tolerance")],
+)
+def test_what_cannot_be_asked_for(tmp_path: Path, name: str, tolerance: float, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        export_module(nn.Identity(), _contract(), tmp_path / name, tolerance)
+
+
+def test_a_place_that_cannot_be_written(exported: tuple[Tiny, Path, Report], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write"):
+        export_module(exported[0], _contract(), tmp_path / "file" / "model.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(UserError, match="is a folder"):
+        export_module(exported[0], _contract(), tmp_path / "folder.onnx")
+
+
+def test_a_network_that_torch_cannot_export_is_one_sentence(tmp_path: Path) -> None:
+    class Branching(nn.Module):
+        def forward(self, latent: Tensor) -> Tensor:
+            return latent if float(latent.sum()) > 0 else -latent
+
+    with pytest.raises(UserError, match="torch cannot export") as caught:
+        export_module(Branching(), _contract(False, (6,)), tmp_path / "model.onnx")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_traces_are_cleared_at_every_depth() -> None:
+    def marked(node: onnx.NodeProto) -> onnx.NodeProto:
+        node.doc_string = "secret"
+        node.metadata_props.add(key="stack", value="secret")
+        return node
+
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    value.doc_string = "secret"
+    tensor = helper.make_tensor("t", onnx.TensorProto.FLOAT, [1], [0.5])
+    tensor.doc_string = "secret"
+    inner = helper.make_graph([marked(helper.make_node("Constant", [], ["c"], value=tensor))], "inner", [], [value])
+    branch = marked(helper.make_node("If", ["a"], ["b"], then_branch=inner, else_branch=inner))
+    outer = helper.make_graph([branch], "outer", [value], [value], [tensor], doc_string="secret", value_info=[value])
+    model = helper.make_model(outer, doc_string="secret")
+    model.functions.append(
+        helper.make_function("own", "f", [], [], [marked(helper.make_node("Tanh", ["x"], ["y"]))], [])
+    )
+    model.functions[0].doc_string = "secret"
+    model.metadata_props.add(key="k", value="secret")
+    assert model.SerializeToString().count(b"secret") > 10
+    strip_traces(model)
+    assert b"secret" not in model.SerializeToString()
+    assert model.graph.node[0].attribute[0].g.node[0].attribute[0].t.float_data[0] == 0.5
+
+
+def test_the_comparison_sees_what_differs() -> None:
+    one = np.zeros((2, 3), np.float32)
+    assert difference(one, one) == 0.0
+    assert difference(one, one + np.float32(0.25)) == 0.25
+    assert difference(one, np.full_like(one, np.nan)) == np.inf
+    assert difference(one, one[:1]) == np.inf
+
+
+def test_the_checked_inputs_are_the_runtimes() -> None:
+    made = inputs_for(_contract(), 4)
+    assert list(made) == ["latent", "label"]
+    assert np.array_equal(made["latent"], noise.normal(0, 0, 4, 6))
+    assert made["label"].tolist() == [0, 1, 2, 0]
+
+
+def test_the_exported_model_has_the_contracts_inputs() -> None:
+    class Deaf(nn.Module):
+        def forward(self, latent: Tensor, label: Tensor) -> Tensor:
+            return latent.reshape(len(latent), 1, 2, 3) * 2
+
+    model = to_onnx(Deaf().eval(), _contract(shape=(1, 2, 3)))
+    assert [each.name for each in model.graph.input] == ["latent", "label"]
