@@ -60,10 +60,15 @@ class _Dumper(yaml.SafeDumper):
         node.flow_style = node.flow_style and len(node.value) <= 4
         return node
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        escaped = len(data.splitlines()) > 1 or data != data.rstrip("\n\r\x85\u2028\u2029")
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if escaped else None)
+
 
 for _name, _pattern, _first in _SCALARS:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
     _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
+_Dumper.add_representer(str, _Dumper.represent_str)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.real)
 
