@@ -1,7 +1,7 @@
 """Checkpoints: weights in safetensors with the recipe inside, and beside them what resuming needs. No pickle.
 
-Order of writing: weights, then state, each under a temporary name, flushed and renamed. The state holds the digest of the
-weights it belongs to, so that a pair is trusted only if both files are whole and belong together.
+Order of writing: weights, then state, each under a temporary name, flushed and renamed. The state holds the digests of
+the weights it belongs to and of its own tensors: a pair is trusted only if both files are whole and belong together.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class State:
 
 def save_weights(path: Path, recipe: Recipe, samples: int, networks: dict[str, nn.Module]) -> None:
     """Write the networks' weights to `path`, whole or not at all."""
-    tensors = {f"{name}.{key}": value for name, module in networks.items() for key, value in module.state_dict().items()}
+    tensors = {
+        f"{name}.{key}": value for name, module in networks.items() for key, value in module.state_dict().items()
+    }
     metadata = {"multigan": __version__, "samples": str(samples), "recipe": recipe.model_dump_json()}
     _save(path, tensors, metadata)
 
@@ -56,8 +58,9 @@ def save(run: Run, samples: int, recipe: Recipe, networks: dict[str, nn.Module],
     """Write the pair of files that resuming after `samples` samples takes."""
     weights = run.weights(samples)
     save_weights(weights, recipe, samples, networks)
-    metadata = {"multigan": __version__, "numbers": json.dumps(state.numbers), "weights": _digest(weights)}
-    _save(run.state(samples), state.tensors, metadata)
+    numbers = json.dumps(state.numbers, sort_keys=True)
+    metadata = {"multigan": __version__, "numbers": numbers, "weights": _digest(weights)}
+    _save(run.state(samples), state.tensors, {**metadata, "state": _digest_state(state.tensors, metadata)})
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -73,6 +76,16 @@ def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def _digest_state(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """Of the numbers and of every tensor's name, type, shape and bytes: safetensors itself keeps no checksum."""
+    digest = hashlib.blake2b(json.dumps([metadata["numbers"], metadata["weights"]]).encode())
+    for name, value in sorted(tensors.items()):
+        plain = value.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)};".encode())
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -105,12 +118,15 @@ def load_pair(run: Run, samples: int) -> tuple[Weights, State]:
     """Read the pair of files written after `samples` samples. Raises UserError where it is not whole."""
     metadata, tensors = _read(run.state(samples))
     path = run.weights(samples)
-    if metadata.get("weights") != _digest(path):
-        raise UserError(f"{path} is damaged: its content is not what was written.")
     try:
+        whole = metadata["state"] == _digest_state(tensors, metadata)
         numbers = json.loads(metadata["numbers"])
     except (KeyError, ValueError) as error:
         raise UserError(f"{run.state(samples)} is damaged ({error}).") from error
+    if not whole:
+        raise UserError(f"{run.state(samples)} is damaged: its content is not what was written.")
+    if metadata["weights"] != _digest(path):
+        raise UserError(f"{path} is damaged: its content is not what was written.")
     return load(path), State(tensors, numbers)
 
 

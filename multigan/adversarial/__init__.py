@@ -1,1 +1,1 @@
-"""The adversarial training core. It knows tensors and never a modality; it imports torch and nothing else of multigan."""
+"""The adversarial training core. It knows tensors, never a modality; it imports torch alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from multigan.adversarial.schedules import Schedule
 
@@ -27,8 +27,8 @@ class Ema:
         self.module = copy.deepcopy(network).eval().requires_grad_(False)
         self.half_life = half_life
         self.warmup = warmup
-        self._into = list(self.module.parameters())
-        self._from = list(network.parameters())
+        self._into: list[Tensor] = list(self.module.parameters())
+        self._from: list[Tensor] = list(network.parameters())
         self._buffers = list(zip(self.module.buffers(), network.buffers(), strict=True))
 
     @torch.no_grad()
@@ -36,5 +36,10 @@ class Ema:
         """Move towards the network after a step of `batch` samples, when `seen` samples have been shown in all."""
         beta = decay(batch, self.half_life(seen), seen, self.warmup)
         torch._foreach_lerp_(self._into, self._from, 1 - beta)
+        self.follow()
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Copy the network's buffers."""
         for into, source in self._buffers:
             into.copy_(source)

@@ -17,14 +17,17 @@ Distribution = Literal["normal", "uniform"]
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """dtype: of the weights. autocast: of the heavy operations, where it is another. channels_last: for rank 4 and 5."""
+    """dtype: of the weights. autocast: of the heavy operations, if it is another. channels_last: for rank 4 and 5."""
 
     dtype: torch.dtype = torch.float32
     autocast: torch.dtype | None = None
     channels_last: bool = False
 
     def context(self, device: torch.device) -> AbstractContextManager[object]:
-        return nullcontext() if self.autocast is None else torch.autocast(device.type, self.autocast, cache_enabled=False)
+        """What the networks run in."""
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(device.type, self.autocast, cache_enabled=False)
 
     def place(self, samples: Tensor) -> Tensor:
         """The samples in this arithmetic's type and memory format; token numbers stay as they are."""
@@ -58,8 +61,12 @@ class Augmentation(Protocol):
         """Augment `[B, ...]`; every random value comes from `now.draws`, under names that begin with `stream`."""
         ...
 
-    def observe(self, real_logits: Tensor) -> None:
-        """See the discriminator's logits on real samples in its step (for an adaptive probability)."""
+    def observe(self, surety: Tensor, count: int) -> None:
+        """See the mean sign of the discriminator's logits on the `count` real samples of one of its steps.
+
+        It is the mean over all parts and processes, so that an adaptive probability is the same in each. It is not
+        finite where the logits were not.
+        """
         ...
 
     def tensors(self) -> dict[str, Tensor]:
@@ -90,6 +97,7 @@ class Game:
         self._training = ""
         self._fakes: Tensor | None = None
         self._share = False
+        self._sureties: list[Tensor] = []
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -142,6 +150,16 @@ class Game:
         if self.augmentation is None:
             return samples
         return self.augmentation(samples, self.now, f"{self.now.phase}/{kind}")
+
+    def observe(self, real_logits: Tensor) -> None:
+        """Note how sure the discriminator is of the real samples of a part `[B]`, for the augmentation."""
+        if self.augmentation is not None:
+            self._sureties.append(real_logits.detach().float().sign().mean())
+
+    def surety(self) -> list[Tensor]:
+        """The mean over the parts noted since the last call, or nothing where none was."""
+        noted, self._sureties = self._sureties, []
+        return [torch.stack(noted).mean()] if noted else []
 
     def judge(self, samples: Tensor, batch: Batch, twice: bool = False) -> Tensor:
         """The discriminator's logits `[B]` on samples as they are. twice: the gradient will be differentiated again."""

@@ -65,7 +65,7 @@ class Wasserstein(Loss):
 
 
 class Relativistic(Loss):
-    """RpGAN, Jolicoeur-Martineau, 2018: softplus(-(D(x) - D(G(z)))) over pairs; the generator's with the roles swapped."""
+    """RpGAN, Jolicoeur-Martineau, 2018: softplus(-(D(x) - D(G(z)))) over pairs; generator: with the roles swapped."""
 
     generator_sees_real = True
 

@@ -44,9 +44,8 @@ class Discriminator:
         for penalty, value in _penalties(game, due, seen):
             figures[penalty.name] = value.detach() / penalty.every
             loss = loss + value
-        if game.augmentation is not None:
-            # A logit of a relativistic discriminator means something only against another.
-            game.augmentation.observe((real - fake if self.loss.generator_sees_real else real).detach())
+        # A logit of a relativistic discriminator means something only against another.
+        game.observe(real - fake if self.loss.generator_sees_real else real)
         return loss, figures
 
 
@@ -57,7 +56,8 @@ def _penalties(
     if not due:
         return
     points = list(dict.fromkeys(penalty.point for penalty in due))
-    gradients = input_gradients([seen[point][1] for point in points], [seen[point][0] for point in points], game.now.scale)
+    inputs, logits = [seen[point][0] for point in points], [seen[point][1] for point in points]
+    gradients = input_gradients(logits, inputs, game.now.scale)
     at = dict(zip(points, gradients, strict=True))
     for penalty in due:
         yield penalty, penalty(at[penalty.point], game.now.samples)

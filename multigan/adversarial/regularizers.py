@@ -30,7 +30,7 @@ def unit_distance(gradient: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Penalty:
-    """`weight` times the batch mean of `term` of the gradient at `point`, in every `every`-th step, `every` times as heavy.
+    """`weight` times the batch mean of `term` of the gradient at `point`; in every `every`-th step, `every` times so.
 
     The weight that is in force over many steps does not depend on `every` (lazy regularization, Karras et al., 2020).
     """

@@ -13,7 +13,7 @@ from multigan.adversarial.batch import Batch, Draws, Stream
 from multigan.adversarial.distributed import World
 from multigan.adversarial.ema import Ema
 from multigan.adversarial.game import Game, Now
-from multigan.adversarial.monitor import Meter, Skips
+from multigan.adversarial.monitor import Meter, Skips, Statistics
 from multigan.adversarial.optimizer import LossScale
 from multigan.adversarial.phases import Phase
 
@@ -55,16 +55,20 @@ class Trainer:
             )
         fp16 = game.arithmetic.autocast == torch.float16
         self.scales = {phase.name: LossScale(game.device, fp16) for phase in phases}
-        self.skips = Skips(game.device, nonfinite_limit)
+        self.skips = Skips(game.device, nonfinite_limit, [phase.name for phase in phases])
+        self.skipped = 0
+        """Steps skipped, as far as they have been read from the device."""
+        self.statistics = Statistics(game.networks.values())
         self.meter = Meter()
         self.samples = 0
         """Real samples shown so far, over all processes: the training's clock and its position in the data."""
         self.batches = 0
         """Batches drawn so far: the number that random draws are a function of."""
+        self.turns = 0
         self.steps = {phase.name: 0 for phase in phases}
 
     def turn(self) -> None:
-        """One round of all phases that are active now."""
+        """One round of all phases that are active now. On a CPU, raises NotFinite as `settle` does."""
         now = self.samples
         plan = [(phase, step) for phase in self.phases if phase.active(now) for step in range(phase.steps)]
         drawn: Drawn | None = None
@@ -78,8 +82,11 @@ class Trainer:
             kept = keep
         if not plan:
             raise ValueError(f"no phase is active after {now} samples")
-        self.world.average([*self.game.generator.buffers(), *self._adaptive().values()])
+        self.turns += 1
+        self.world.average(self.game.generator.buffers())
         self.ema.update(self.samples - now, self.samples)
+        if self.game.device.type == "cpu":  # where nothing has to wait for a reading
+            self.settle()
 
     @staticmethod
     def _generator_reuses(plan: list[tuple[Phase, int]], index: int) -> bool:
@@ -114,52 +121,84 @@ class Trainer:
             self.game.begin(now, keep_fakes)
             loss, figures = phase.objective(self.game, part)
             loss = loss / len(drawn.parts)
-            (loss * scale.value if scale.enabled else loss).backward()  # type: ignore[no-untyped-call]
+            (loss * scale.value if scale.enabled else loss).backward()
             total += loss.detach()
             for name, value in figures.items():
                 self.meter.add(name, value)
-        self.world.average([total, *phase.updater.gradients()])
+        surety = self.game.surety()
+        self.world.average([total, *phase.updater.gradients(), *surety])
         bad = phase.updater.step(samples, total, scale)
-        self.skips.add(bad)
+        self.skips.add(phase.name, bad)
+        if surety and self.game.augmentation is not None:
+            self.game.augmentation.observe(surety[0], self.batch)
         phase.updater.clear()
         self.steps[phase.name] += 1
 
     def _adaptive(self) -> dict[str, Tensor]:
         return {} if self.game.augmentation is None else self.game.augmentation.tensors()
 
+    def settle(self) -> None:
+        """See whether steps were skipped since the last call; if so, mend the statistics that they have spoilt.
+
+        Reads from the device. Raises NotFinite past the limit of skips, with everything mended.
+        """
+        total, longest = self.skips.read()
+        if total == self.skipped:
+            self.statistics.keep()
+        else:
+            self.statistics.mend()
+            self.ema.follow()
+            self.skipped = total
+        self.skips.check(longest)
+
     def read(self) -> dict[str, float]:
-        """The mean figures since the last reading. Reads from the device. Raises NotFinite past the limit of skips."""
-        figures = self.meter.read()
-        figures["skipped"] = float(self.skips.check())
-        return figures
+        """The mean figures since the last reading. Reads from the device. Raises NotFinite as `settle` does."""
+        self.settle()
+        return {**self.meter.read(), "skipped": float(self.skipped)}
 
     # --- state ------------------------------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything but the networks' weights that a resumed training needs as tensors, by name."""
-        state: dict[str, Tensor] = {"skips.total": self.skips.total, "skips.row": self.skips.row}
+        state: dict[str, Tensor] = {"skips.total": self.skips.total}
         state.update({f"augmentation.{name}": value for name, value in self._adaptive().items()})
+        state.update({f"meter.{name}": value for name, value in self.meter.tensors().items()})
         for phase in self.phases:
             for key, value in _flat(phase.updater.adam.state_dict()["state"]).items():
                 state[f"optimizer.{phase.updater.name}.{key}"] = value
+            state[f"skips.row.{phase.name}"] = self.skips.rows[phase.name]
             state[f"scale.{phase.name}.value"] = self.scales[phase.name].value
             state[f"scale.{phase.name}.good"] = self.scales[phase.name].good
         return state
 
     def numbers(self) -> dict[str, Any]:
         """The counters that a resumed training needs, as JSON values."""
-        return {"samples": self.samples, "batches": self.batches, "steps": dict(self.steps)}
+        return {
+            "samples": self.samples,
+            "batches": self.batches,
+            "turns": self.turns,
+            "steps": dict(self.steps),
+            "meter": self.meter.numbers(),
+        }
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Take up what `tensors` and `numbers` gave. Raises KeyError where something is missing."""
+        """Take up what `tensors` and `numbers` gave, once the networks have their weights.
+
+        Raises KeyError where something is missing.
+        """
         self.samples, self.batches = int(numbers["samples"]), int(numbers["batches"])
+        self.turns = int(numbers["turns"])
         self.steps = {phase.name: int(numbers["steps"][phase.name]) for phase in self.phases}
         self.skips.total.copy_(tensors["skips.total"])
-        self.skips.row.copy_(tensors["skips.row"])
+        self.skipped = int(self.skips.total)
+        self.statistics.keep()
+        sums = {name.removeprefix("meter."): value for name, value in tensors.items() if name.startswith("meter.")}
+        self.meter.restore(sums, numbers["meter"], self.game.device)
         for name, value in self._adaptive().items():
             value.copy_(tensors[f"augmentation.{name}"])
         for phase in self.phases:
             _restore_adam(phase.updater.adam, tensors, f"optimizer.{phase.updater.name}.")
+            self.skips.rows[phase.name].copy_(tensors[f"skips.row.{phase.name}"])
             self.scales[phase.name].value.copy_(tensors[f"scale.{phase.name}.value"])
             self.scales[phase.name].good.copy_(tensors[f"scale.{phase.name}.good"])
 

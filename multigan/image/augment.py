@@ -134,8 +134,12 @@ class Adaptive:
     @torch.no_grad()
     def update(self, real_logits: Tensor) -> None:
         """See the logits `[B]` of the whole batch."""
-        surety = real_logits.detach().float().sign().mean()
-        step = (surety - self.target).sign() * (len(real_logits) / self.samples)
+        self.move(real_logits.detach().float().sign().mean(), len(real_logits))
+
+    @torch.no_grad()
+    def move(self, surety: Tensor, count: int) -> None:
+        """See the mean sign of `count` logits; one that is not a number moves nothing."""
+        step = torch.nan_to_num((surety - self.target).sign()) * (count / self.samples)
         self.probability.add_(step).clamp_(0, 1)
 
     def state_dict(self) -> dict[str, Tensor]:

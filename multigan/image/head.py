@@ -95,9 +95,9 @@ class Augmentation:
             return self.adaptive.probability
         return self.schedule(now.samples) if self.schedule else 0.0
 
-    def observe(self, real_logits: Tensor) -> None:
+    def observe(self, surety: Tensor, count: int) -> None:
         if self.adaptive is not None:
-            self.adaptive.update(real_logits)
+            self.adaptive.move(surety, count)
 
     def tensors(self) -> dict[str, Tensor]:
         return {} if self.adaptive is None else {"probability": self.adaptive.probability}

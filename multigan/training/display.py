@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 PLAIN_SECONDS = 15.0
 
@@ -54,7 +54,7 @@ class Terminal:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
-        self._task = 0
+        self._task = TaskID(0)
         self._total, self._what, self._spoke = 0, "", 0.0
 
     def say(self, sentence: str) -> None:
@@ -77,7 +77,9 @@ class Terminal:
 
     def show(self, done: int, figures: str = "") -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, **({"figures": figures} if figures else {}))
+            self._bar.update(self._task, completed=done)
+            if figures:
+                self._bar.update(self._task, figures=figures)
         elif figures and time.monotonic() - self._spoke > PLAIN_SECONDS:
             self._spoke = time.monotonic()
             print(f"{self._what} {100 * done // max(self._total, 1)}%  {figures}", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multigan import checkpoint
 from multigan.errors import UserError
 from multigan.files import write_text
-from multigan.runs import Run
+from multigan.runs import WEIGHTS, Run
 
 
 class Keeper:
@@ -20,25 +20,35 @@ class Keeper:
     def __init__(self, run: Run, keep: int, save: Callable[[], None]):
         self.run, self.keep, self._save = run, keep, save
         self._record = run.checkpoints / "best.json"
+        self._at: int | None = None
+        """The samples of the checkpoint that was last written, or gone on from: one that is known to be whole."""
 
     def save(self, samples: int) -> None:
-        """Write a checkpoint, then remove those that are too old: never the other way round."""
-        if samples not in self.run.saved():
+        """Write a checkpoint, then remove those that are too old: never the other way round.
+
+        Checkpoints past `samples` are the damaged ones that resuming passed over: they go too, since they would count
+        among the newest.
+        """
+        if samples != self._at:
             self._save()
-        for old in self.run.saved()[: -self.keep]:
+            self._at = samples
+        for torn in self.run.checkpoints.glob(f".*.tmp{WEIGHTS}"):  # left by a process that was killed while it wrote
+            torn.unlink(missing_ok=True)
+        saved = self.run.saved()
+        for old in [count for count in saved if count > samples or count in saved[: -self.keep]]:
             # The state goes first: weights without a state are no checkpoint to resume from, the reverse neither.
             self.run.state(old).unlink(missing_ok=True)
             self.run.weights(old).unlink(missing_ok=True)
 
-    def is_best(self, value: float, metric: str) -> bool:
-        """Whether `value` is the smallest so far, which is then remembered in the run's folder."""
+    def keep_best(self, value: float, metric: str, save: Callable[[], None]) -> None:
+        """Call `save`, which writes the best weights, if `value` is the smallest so far; then remember it."""
         try:
             before = float(json.loads(self._record.read_text())["value"])
         except (OSError, ValueError, KeyError, TypeError):
             before = float("inf")
         if value < before:
+            save()
             write_text(self._record, json.dumps({"metric": metric, "value": value}))
-        return value < before
 
     def restore(
         self, take_up: Callable[[checkpoint.Weights, checkpoint.State], None], say: Callable[[str], None]
@@ -57,6 +67,7 @@ class Keeper:
             for sentence in damaged:
                 say(f"warning: {sentence}")
             take_up(weights, state)
+            self._at = samples
             say(f"Going on from {self.run.weights(samples)} ({samples:,} samples).")
             return samples
         if damaged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from multigan.runs import Run
 
 
 class Log:
-    """Appends figures at a count of samples. A resumed run's log goes on where its checkpoint was written."""
+    """Appends figures at a count of samples. A resumed run's log goes on where its checkpoint was written; another's
+    begins anew. Raises UserError where it cannot be written."""
 
     def __init__(self, run: Run, resumed_at: int | None = None):
         self.run = run
@@ -23,18 +25,22 @@ class Log:
             run.folder.mkdir(parents=True, exist_ok=True)
             if resumed_at is not None and run.metrics.exists():
                 write_text(run.metrics, "".join(_until(run.metrics, resumed_at)))
-            self._file = run.metrics.open("a", buffering=1, encoding="utf-8")
+            mode = "w" if resumed_at is None else "a"
+            self._file = run.metrics.open(mode, buffering=1, encoding="utf-8")
+            self._board = _board(run.folder, resumed_at or 0)
         except OSError as error:
             raise UserError(f"cannot write {run.metrics}: {error.strerror or error}. Choose another --out.") from error
-        self._board = _board(run.folder, resumed_at)
 
     def write(self, samples: int, figures: dict[str, float]) -> None:
         """Write one line. A figure that is not finite becomes null: JSON has no word for it."""
         plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-        self._file.write(json.dumps({"samples": samples, **plain}) + "\n")
-        if self._board is not None:
-            for name, value in figures.items():
-                self._board.add_scalar(name, value, samples)
+        try:
+            self._file.write(json.dumps({"samples": samples, **plain}) + "\n")
+            if self._board is not None:
+                for name, value in figures.items():
+                    self._board.add_scalar(name, value, samples)
+        except OSError as error:
+            raise UserError(f"cannot write {self.run.metrics}: {error.strerror or error}. Free some room.") from error
 
     def picture(self, samples: int, path: Path) -> None:
         """Show a preview in TensorBoard."""
@@ -45,10 +51,12 @@ class Log:
                 self._board.add_image("preview", np.asarray(image.convert("RGB")), samples, dataformats="HWC")
 
     def close(self) -> None:
-        """Flush and close the files."""
-        self._file.close()
+        """Flush and close the files. What a full disk no longer takes is lost: `write` has said so, or a checkpoint."""
+        with suppress(OSError):
+            self._file.close()
         if self._board is not None:
-            self._board.close()
+            with suppress(OSError):
+                self._board.close()
 
 
 def _until(path: Path, samples: int) -> list[str]:
@@ -63,10 +71,10 @@ def _until(path: Path, samples: int) -> list[str]:
     return kept
 
 
-def _board(folder: Path, resumed_at: int | None) -> Any:
-    """A TensorBoard writer, or None without the package."""
+def _board(folder: Path, begins_at: int) -> Any:
+    """A TensorBoard writer whose events from `begins_at` samples on replace older ones, or None without the package."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_at)
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=begins_at)

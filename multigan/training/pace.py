@@ -29,12 +29,16 @@ class Due:
         self._seconds = 60 * training.checkpoint_minutes
         self._saved = time.monotonic()
 
-    def now(self, samples: int) -> list[str]:
-        """The actions that are due at `samples` samples."""
+    @property
+    def late(self) -> bool:
+        """Whether the last checkpoint is older than the recipe allows. Clocks differ: several processes must agree."""
+        return time.monotonic() - self._saved > self._seconds
+
+    def now(self, samples: int, late: bool) -> list[str]:
+        """The actions that are due at `samples` samples. late: a checkpoint is due in any case."""
         actions = []
         for action, step in self._every.items():
-            late = action == "checkpoint" and time.monotonic() - self._saved > self._seconds
-            if samples // step > self._last[action] or late:
+            if samples // step > self._last[action] or (late and action == "checkpoint"):
                 self._last[action] = samples // step
                 actions.append(action)
         if "checkpoint" in actions:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from multigan import assemble, checkpoint, heads
-from multigan.adversarial.batch import Batch
 from multigan.adversarial.distributed import World
-from multigan.adversarial.monitor import NotFinite, diversity
+from multigan.adversarial.monitor import NotFinite
 from multigan.adversarial.trainer import Trainer
 from multigan.errors import UserError
-from multigan.recipe import Recipe, notes, to_yaml
 from multigan.files import write_text
+from multigan.recipe import Recipe, notes, to_yaml
 from multigan.runs import RUNS, Run
 from multigan.training.device import arithmetic, choose_device
 from multigan.training.display import Display, Quiet
 from multigan.training.keeping import Keeper
 from multigan.training.log import Log
 from multigan.training.pace import Due, Rate, cost, line
+from multigan.training.previews import Previews
 from multigan.training.signals import StopRequest
 
-COLLAPSED = 0.15
-"""Previews with less than this share of the data's diversity, after a fifth of the training, are called collapsed."""
-PREVIEW_PART = 64
 WARM = 10
 """Turns that speed is measured after: the first ones choose kernels."""
 
@@ -84,12 +80,13 @@ class Session:
         for sentence in self.data.report:
             display.say(sentence)
         self.trainer = self._trainer()
-        self.latents, self.conditions = self.head.preview_batch()
-        self.variety = diversity(self.data.reference.sample, self.data.reference.conditions.get("label"))
+        self.previews = Previews(
+            self.head, self.trainer, self.data.reference, self.run, self.training.samples, display
+        )
         self.keeper = Keeper(self.run, self.training.keep, self._save)
         self.resumed = self.keeper.restore(self._restore, display.say) if options.resume else None
-        self.figures: dict[str, float] = {}
-        self.collapsed = False
+        # When each regular action was last carried out: what a resumed run did at its checkpoint is not done again.
+        self._done = {} if self.resumed is None else dict.fromkeys(("log", "preview", "evaluate"), self.resumed)
 
     # --- setting up -------------------------------------------------------------------------------------------------
 
@@ -191,77 +188,77 @@ class Session:
     def _turns(self, began: float, request: StopRequest, log: Log | None) -> str | None:
         due = Due(self.recipe, self.trainer.samples)
         if self.trainer.samples == 0:
-            self._preview(log)
+            self._once("preview", log)
         rate = Rate(self.trainer.samples)
-        turns, stopped = 0, None
+        first, stopped = self.trainer.turns, None
         try:
             while self.trainer.samples < self.training.samples and stopped is None:
                 self.trainer.turn()
-                turns += 1
-                if turns in (WARM, 2 * WARM) or turns % self.training.log_every == 0:
+                turns = self.trainer.turns
+                regular = turns % self.training.log_every == 0
+                if turns in (WARM, 2 * WARM) or regular:
                     self._log(log, rate)
-                if turns == 2 * WARM:
-                    left = self.training.samples - self.trainer.samples
-                    self.display.say(cost(left / self.figures["images_per_second"], self.device))
-                if self.world.size == 1 or turns % self.training.log_every == 0:
+                self._say_cost(turns - first)
+                late = False
+                if self.world.size == 1 or regular:
                     stopped = self._asked_to_stop(began, request)
-                for action in due.now(self.trainer.samples):
-                    {"preview": self._preview, "checkpoint": self._checkpoint, "evaluate": self._evaluate}[action](log)
+                    late = self.world.any(due.late, self.device)
+                for action in due.now(self.trainer.samples, late):
+                    self.trainer.settle()
+                    self._once(action, log)
         except NotFinite as error:
             self._checkpoint(log)
             raise UserError(
                 f"{error}. The weights before those steps are saved: {self.run.weights(self.trainer.samples)}"
             ) from error
-        self._log(log, rate)
-        self._preview(log)
-        if self.training.evaluate_every is not None and stopped is None:
-            self._evaluate(log)
-        self._checkpoint(log)
+        self._finish(log, rate, whole=stopped is None)
+        return stopped
+
+    def _finish(self, log: Log | None, rate: Rate, whole: bool) -> None:
+        """The last figures, evaluation, checkpoint and preview; what was done at this very moment is not done again."""
+        if whole:  # of a training that stops early, the checkpoint holds the figures that are not logged yet
+            if self._done.get("log") != self.trainer.samples:
+                self._log(log, rate)
+            if self.training.evaluate_every is not None:
+                self._once("evaluate", log)
+        self._once("checkpoint", log)
+        self._once("preview", log)
         if self.world.leads:
             self.head.save_movie(self.run.previews, self.run.movie)
-        return stopped
+
+    def _once(self, action: str, log: Log | None) -> None:
+        """Carry out a regular action, unless it has been at this count of samples."""
+        if self._done.get(action) != self.trainer.samples:
+            {"preview": self._preview, "checkpoint": self._checkpoint, "evaluate": self._evaluate}[action](log)
+            self._done[action] = self.trainer.samples
+
+    def _say_cost(self, turns: int) -> None:
+        """Tell once, when the speed is known, what the training will take. turns: since it was started or resumed."""
+        if turns == WARM:
+            self._speed = Rate(self.trainer.samples)
+        elif turns == 2 * WARM:
+            left = self.training.samples - self.trainer.samples
+            self.display.say(cost(left / self._speed.read(self.trainer.samples), self.device))
 
     def _asked_to_stop(self, began: float, request: StopRequest) -> str | None:
         late = self.options.minutes is not None and time.monotonic() - began > 60 * self.options.minutes
         if not self.world.any(request.wanted is not None or late, self.device):
             return None
-        return f"after {self.options.minutes:g} minutes" if late else f"by {request.wanted.name if request.wanted else 'another process'}"
+        if late:
+            return f"after {self.options.minutes:g} minutes"
+        return f"by {request.wanted.name}" if request.wanted is not None else "by another process"
 
     def _log(self, log: Log | None, rate: Rate) -> None:
         figures = self.trainer.read()
         figures["images_per_second"] = rate.read(self.trainer.samples)
-        self.figures.update(figures)
+        self._done["log"] = self.trainer.samples
         if log is not None:
             log.write(self.trainer.samples, figures)
         self.display.show(self.trainer.samples, line(figures))
 
-    @torch.no_grad()
-    def _sample(self, latents: Tensor, batch: Batch) -> Tensor:
-        """Samples of the averaged generator, in parts, on the CPU."""
-        game, made = self.trainer.game, []
-        for start in range(0, len(latents), PREVIEW_PART):
-            part = slice(start, start + PREVIEW_PART)
-            conditions = {name: value[part].to(self.device) for name, value in batch.conditions.items()}
-            latent = latents[part].to(self.device, game.arithmetic.dtype)
-            with game.arithmetic.context(self.device):
-                made.append(self.trainer.ema.module(latent, **conditions).float().cpu())
-        return torch.cat(made)
-
     def _preview(self, log: Log | None) -> None:
-        if log is None:
-            return
-        samples = self._sample(self.latents, self.conditions)
-        share = diversity(samples, self.conditions.conditions.get("label")) / max(self.variety, 1e-12)
-        path = self.run.previews / f"{self.trainer.samples:012d}.png"
-        self.head.save_preview(samples, path)
-        log.picture(self.trainer.samples, path)
-        log.write(self.trainer.samples, {"diversity": share})
-        collapsed, self.collapsed = self.collapsed, share < COLLAPSED and 5 * self.trainer.samples > self.training.samples
-        if self.collapsed and not collapsed:
-            self.display.say(
-                f"warning: the previews have {100 * share:.0f}% of the data's diversity, so the generator is collapsing: "
-                "choose the relativistic loss with r1 and r2, raise gamma, or add augmentation."
-            )
+        if log is not None:
+            self.previews.draw(log)
 
     def _checkpoint(self, log: Log | None) -> None:
         if log is not None:
@@ -273,18 +270,20 @@ class Session:
             return
         if self._evaluator is None:
             self._evaluator = self.head.evaluator(self.data, self.device)
-        figures = self._evaluator(self._sample)
+        figures = self._evaluator(self.previews.sample)
         log.write(self.trainer.samples, figures)
         name = self._evaluator.name
-        if self.keeper.is_best(figures[name], name):
-            checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, self._networks())
+        self.keeper.keep_best(figures[name], name, self._save_best)
         self.display.say(
             f"{self.trainer.samples:,} samples: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
         )
+
+    def _save_best(self) -> None:
+        checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, self._networks())
 
     _evaluator: heads.Evaluator | None = None
 
 
 def _compile(network: nn.Module) -> nn.Module:
-    compiled: Callable[..., nn.Module] = torch.compile
-    return compiled(network)
+    compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
+    return compiled

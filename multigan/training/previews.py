@@ -1,0 +1,57 @@
+"""Samples from fixed latents while a generator trains, and whether they still vary as the data does."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from multigan import heads
+from multigan.adversarial.batch import Batch
+from multigan.adversarial.monitor import diversity
+from multigan.adversarial.trainer import Trainer
+from multigan.runs import Run
+from multigan.training.display import Display
+from multigan.training.log import Log
+
+COLLAPSED = 0.15
+"""Previews with less than this share of the data's diversity, after a fifth of the training, are called collapsed."""
+PART = 64
+"""Samples that are generated at a time."""
+
+
+class Previews:
+    """Draws the previews of a run. budget: the training's samples."""
+
+    def __init__(self, head: heads.Head, trainer: Trainer, reference: Batch, run: Run, budget: int, display: Display):
+        self.head, self.trainer, self.run, self.budget, self.display = head, trainer, run, budget, display
+        self.latents, self.conditions = head.preview_batch()
+        self.variety = diversity(reference.sample, reference.conditions.get("label"))
+        self.collapsed = False
+
+    @torch.no_grad()
+    def sample(self, latents: Tensor, batch: Batch) -> Tensor:
+        """Samples of the averaged generator, in parts, on the CPU."""
+        game, made = self.trainer.game, []
+        for start in range(0, len(latents), PART):
+            part = slice(start, start + PART)
+            conditions = {name: value[part].to(game.device) for name, value in batch.conditions.items()}
+            latent = latents[part].to(game.device, game.arithmetic.dtype)
+            with game.arithmetic.context(game.device):
+                made.append(self.trainer.ema.module(latent, **conditions).float().cpu())
+        return torch.cat(made)
+
+    def draw(self, log: Log) -> None:
+        """Write the preview of this moment and its diversity; warn once when the generator begins to collapse."""
+        seen = self.trainer.samples
+        samples = self.sample(self.latents, self.conditions)
+        share = diversity(samples, self.conditions.conditions.get("label")) / max(self.variety, 1e-12)
+        path = self.run.previews / f"{seen:012d}.png"
+        self.head.save_preview(samples, path)
+        log.picture(seen, path)
+        log.write(seen, {"diversity": share})
+        before, self.collapsed = self.collapsed, share < COLLAPSED and 5 * seen > self.budget
+        if self.collapsed and not before:
+            self.display.say(
+                f"warning: the previews have {100 * share:.0f}% of the data's diversity, so the generator is "
+                "collapsing: choose the relativistic loss with r1 and r2, raise gamma, or add augmentation."
+            )
