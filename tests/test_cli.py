@@ -60,8 +60,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["recipes", "shwo"], "no such command 'shwo'. Did you mean 'show'?"),
         (["recipes", "show"], "missing argument"),
         (["recipes", "show", "--nam", "x"], "no such option: --nam"),
+        (["recipes", "show", "two\nlines"], "there is no recipe"),
         (["recipes", "show", "dcgn"], "Did you mean 'dcgan'?"),
-        (["recipes", "list", "dcgan"], "unexpected extra argument (dcgan)"),
+        (["recipes", "list", "dcgan"], "unexpected extra argument(s) (dcgan)"),
     ],
 )
 def test_a_mistake_is_one_sentence_on_stderr_and_exit_code_2(

@@ -91,7 +91,7 @@ def test_the_command_runs_from_an_empty_folder(installed: Path, tmp_path: Path) 
 
 
 def test_the_embedded_digits_are_there(installed: Path, tmp_path: Path) -> None:
-    code = "from multigan.embedded import digits; images, labels = digits(); print(len(images), *sorted(set(labels.tolist())))"
+    code = "from multigan.embedded import digits; x, y = digits(); print(len(x), *sorted(set(y.tolist())))"
     assert run(installed / "python", "-c", code, folder=tmp_path).split() == ["5000", *"0123456789"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multigan import plain_yaml, recipe
@@ -102,7 +102,7 @@ def test_scalars_are_read_as_people_mean_them(text: str, value: object) -> None:
         ("a: *b", "found undefined alias"),
         ("a: 1\n---\nb: 2", "another document"),
         ("a: \x00", "not a YAML text"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 1200, "nested too deeply"),
         ("a: " + "9" * 5000, "not a YAML text"),
     ],
 )
@@ -373,7 +373,7 @@ def test_any_mapping_gives_a_recipe_or_a_sentence(top: dict[str, Any], inner: li
         if isinstance(mapping.setdefault(key, {}), dict):
             mapping[key] = {**mapping[key], below: value}
     outcome = attempt(lambda: recipe.parse(mapping))
-    assert isinstance(outcome, ImageRecipe) or "\n" not in str(outcome)
+    assert isinstance(outcome, ImageRecipe) or str(outcome).startswith("the recipe: ")
 
 
 @given(st.text(max_size=60))
@@ -390,7 +390,7 @@ def test_any_override_gives_a_recipe_or_a_sentence(key: str, value: str) -> None
         return recipe.parse(mapping)
 
     outcome = attempt(change)
-    assert isinstance(outcome, ImageRecipe) or "\n" not in str(outcome)
+    assert isinstance(outcome, ImageRecipe) or str(outcome).startswith(("the recipe: ", "--set data."))
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -403,6 +403,7 @@ SCHEDULES = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(
     st.builds(
         changed,

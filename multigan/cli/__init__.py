@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +27,9 @@ class Group(TyperGroup):
             typer.echo(ctx.get_help())
             ctx.exit()
         return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=lambda name: COMMANDS.index(name) if name in COMMANDS else 0)
 
 
 def _version(wanted: bool) -> None:
@@ -54,11 +56,9 @@ def application() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     for name in COMMANDS:
-        if find_spec(f"multigan.cli.{name}") is None:
-            continue
         command = getattr(import_module(f"multigan.cli.{name}"), name)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, cls=Group)
@@ -87,8 +87,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _sentence(error: UserError | typer.TyperException) -> str:
+    """The mistake on one line, whatever a file's name or a value may hold."""
     if isinstance(error, UserError):
-        return str(error)
+        return " ".join(str(error).split())
     text = " ".join(error.format_message().split())
     return text[:1].lower() + text[1:]
 

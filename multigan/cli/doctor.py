@@ -6,7 +6,7 @@ import typer
 
 
 def doctor() -> None:
-    """Say what this machine has, and the one line that mends what is missing."""
+    """Say what this machine has, and how to mend what is missing."""
     from multigan.doctor import examine
 
     missing = 0
