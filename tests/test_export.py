@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from multigan import load, noise
+from multigan import checkpoint, heads, load, noise, recipe
 from multigan.contract import KEY, Contract, Input, Output
 from multigan.errors import UserError
-from multigan.exporters import Report, export_module
+from multigan.exporters import Report, export, export_module
 from multigan.exporters.clean import strip_traces
 from multigan.exporters.export import write_checked
 from multigan.exporters.graph import frozen, to_onnx
@@ -206,6 +206,69 @@ def test_a_network_that_torch_cannot_export_is_one_sentence(tmp_path: Path) -> N
         export_module(Branching(), _contract(False, (6,)), tmp_path / "model.onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+NETWORKS: dict[str, dict[str, object]] = {
+    "dcgan": {"kind": "dcgan", "width": 4},
+    "resnet": {"kind": "resnet", "width": 4},
+    "r3gan": {"kind": "r3gan", "width": 16, "blocks": 1},
+}
+
+
+def _shipped(name: str, conditional: bool) -> dict[str, object]:
+    """A shipped recipe, with the classes and the shape that its data would give."""
+    mapping = recipe.load(name).model_dump(mode="json")
+    data = {
+        "size": mapping["data"]["size"] or [32, 32],
+        "channels": mapping["data"]["channels"] or 3,
+        "classes": LABELS,
+    }
+    return {**mapping, "conditional": conditional, "data": {**mapping["data"], **data}}
+
+
+def _small(kind: str) -> dict[str, object]:
+    return {
+        "modality": "image",
+        "name": kind,
+        "conditional": True,
+        "data": {"size": [64, 48], "channels": 4, "classes": LABELS, "source": "/home/someone/cats"},
+        "latent": {"size": 8},
+        "generator": NETWORKS[kind],
+        "discriminator": NETWORKS[kind],
+        "loss": {"kind": "hinge"},
+        "training": {"samples": 64},
+    }
+
+
+def _export_checkpoint(mapping: dict[str, object], folder: Path) -> Path:
+    """A checkpoint of untrained networks, exported, and its file compared with torch through the runtime."""
+    chosen = recipe.parse(mapping)
+    torch.manual_seed(1)
+    network = heads.head(chosen).networks()[0]
+    weights, out = folder / "weights.safetensors", folder / "model.onnx"
+    checkpoint.save_weights(weights, chosen, 640, {"generator_ema": network})
+    report = export(weights, out)
+    assert report.error <= 1e-4
+    generator = load(out, device="cpu", threads=1)
+    assert generator.contract == heads.contract(chosen, 640)
+    labels = [torch.arange(3)] if chosen.conditional else []
+    with torch.no_grad():
+        reference = network.eval()(torch.from_numpy(noise.latents(generator.contract.inputs[0], 5, 0, 3)), *labels)
+    assert np.max(np.abs(generator.sample(3, seed=5) - reference.numpy())) < 1e-4
+    return out
+
+
+@pytest.mark.parametrize("kind", list(NETWORKS))
+def test_every_kind_of_network_exports_from_its_checkpoint(kind: str, tmp_path: Path) -> None:
+    out = _export_checkpoint(_small(kind), tmp_path)
+    assert b"/home/someone" not in out.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("name", sorted(recipe.packaged()))
+def test_every_shipped_recipe_exports_at_its_full_size(name: str, conditional: bool, tmp_path: Path) -> None:
+    _export_checkpoint(_shipped(name, conditional), tmp_path)
 
 
 def test_traces_are_cleared_at_every_depth() -> None:

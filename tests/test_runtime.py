@@ -447,6 +447,21 @@ def test_generate_a_strip_and_a_gif(model: Path, tmp_path: Path) -> None:
         assert strip.width > strip.height
 
 
+def test_more_pictures_than_one_part(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    arguments = ["generate", str(model), "-n", "7", "--label", "dog,cat", "--start", "2", "--out"]
+    assert run([*arguments, str(whole)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multigan.cli.generate.PART", 3)
+        patch.setattr("multigan.cli.generate.LARGEST_GRID", 3)
+        assert run([*arguments, str(parts)]) == 0
+    assert "the first 3 in one" in capsys.readouterr().out
+    assert sorted(each.name for each in parts.iterdir()) == sorted(each.name for each in whole.iterdir())
+    for each in whole.glob("*-0*.png"):
+        with Image.open(each) as left, Image.open(parts / each.name) as right:
+            assert np.array_equal(np.asarray(left), np.asarray(right))
+
+
 def test_no_class_leads_out_of_the_folder(tmp_path: Path) -> None:
     said = tiny_onnx.contract(labels=["../a/b", "..", "é ß"])
     model = tiny_onnx.write(tmp_path / "odd.onnx", said)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL.Image import Image
-
     from multigan.contract import Contract
     from multigan.runtime import Generator
     from multigan.runtime.pictures import Bytes as Pixels
 
 WRITERS = 8
 """Each file is flushed to the disk: several at once wait together."""
+
+PART = 1024
+"""Pictures made before their files are written."""
+LARGEST_GRID = 1024
 
 
 def generate(
@@ -46,8 +46,7 @@ def generate(
     """Make pictures with an exported model: a grid, single files, or the way between seeds. Needs no torch."""
     from multigan.errors import UserError
     from multigan.runtime import Generator
-    from multigan.runtime.labels import resolve
-    from multigan.runtime.pictures import check_format, save_image, to_uint8
+    from multigan.runtime.pictures import check_format
 
     check_format(format)
     if interpolate is None and not (grid or singles):
@@ -58,18 +57,34 @@ def generate(
     if interpolate is not None:
         written = _way(generator, _seeds(interpolate), steps, label, truncation, batch, target)
     else:
-        labels = _labels(generator.contract, label, n)
-        pixels = to_uint8(generator.sample(n, seed, labels, truncation, batch, start))
-        classes = resolve(generator.contract, labels, n, start)
-        names = None if classes is None else [generator.contract.labels[each] for each in classes]
-        rows = generator.contract.labels if names is not None and labels is None else []
-        written = _singles(pixels, names, seed, start, target) if singles else []
-        if grid:
-            path = target.path(f"seed{seed}-grid")
-            save_image(_grid(pixels, rows, start), path)
-            written.append(f"all {n} in one: {path}")
+        parts = Parts(generator, seed, start, _classes(generator.contract, label), truncation, batch)
+        written = _pictures(parts, n, target, grid, singles)
     for line in written:
         typer.echo(line)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Samples of one seed, a part at a time, so that any number of files takes little memory."""
+
+    generator: Generator
+    seed: int
+    start: int
+    classes: list[str] | None
+    truncation: float | None
+    batch: int
+
+    def part(self, first: int, count: int) -> tuple[Pixels, list[str] | None]:
+        """Pictures `first` to `first + count` after the start, and the names of their classes."""
+        from multigan.runtime.labels import resolve
+        from multigan.runtime.pictures import to_uint8
+
+        turns = range(first, first + count)
+        labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
+        start = self.start + first
+        pixels = to_uint8(self.generator.sample(count, self.seed, labels, self.truncation, self.batch, start))
+        numbers = resolve(self.generator.contract, labels, count, start)
+        return pixels, None if numbers is None else [self.generator.contract.labels[each] for each in numbers]
 
 
 @dataclass(frozen=True)
@@ -83,31 +98,48 @@ class Target:
         return self.folder / f"{name}.{self.format}"
 
 
-def _singles(pixels: Pixels, names: list[str] | None, seed: int, start: int, target: Target) -> list[str]:
-    """Write a file for each picture, named by seed, sample and class; say so."""
+def _pictures(parts: Parts, n: int, target: Target, grid: bool, singles: bool) -> list[str]:
+    """Write a file for each picture, and one of them all; a sentence on each."""
+    import numpy as np
+
+    written, shown, paths = [], [], []
+    for first in range(0, max(n, 1), PART):  # sample() refuses an n below 1
+        pixels, names = parts.part(first, min(PART, n - first))
+        if singles:
+            paths += _singles(pixels, names, parts.seed, parts.start + first, target)
+        if grid and first < LARGEST_GRID:
+            shown.append(pixels)
+    if paths:
+        written.append(f"{n} pictures: {paths[0]}" + (f" to {paths[-1].name}" if n > 1 else ""))
+    if shown:
+        together = np.concatenate(shown)
+        path = target.path(f"seed{parts.seed}-grid")
+        _save_grid(together, parts, path)
+        written.append(f"{'all' if len(together) == n else 'the first'} {len(together)} in one: {path}")
+    return written
+
+
+def _singles(pixels: Pixels, names: list[str] | None, seed: int, first: int, target: Target) -> list[Path]:
+    """Write a file for each picture, named by seed, sample and class."""
     from concurrent.futures import ThreadPoolExecutor
 
     from multigan.runtime.pictures import save_image, to_image
 
     words = [f"-{_plain(name)}" for name in names] if names else [""] * len(pixels)
-    paths = [target.path(f"seed{seed}-{start + index:04d}{word}") for index, word in enumerate(words)]
+    paths = [target.path(f"seed{seed}-{first + index:04d}{word}") for index, word in enumerate(words)]
     with ThreadPoolExecutor(WRITERS) as pool:
         for _ in pool.map(save_image, map(to_image, pixels), paths):
             pass
-    return [f"{len(paths)} pictures: {paths[0]}" + (f" to {paths[-1].name}" if len(paths) > 1 else "")]
+    return paths
 
 
-def _grid(pixels: Pixels, names: Sequence[str], start: int) -> Image:
-    """All pictures in one; a row for each class where sample i has the class i mod classes."""
-    from multigan.runtime.pictures import by_class, enlarge, grid
+def _save_grid(pixels: Pixels, parts: Parts, path: Path) -> None:
+    """Rows by class where the classes take turns and all are there, else row after row."""
+    from multigan.runtime.pictures import class_grid, enlarge, grid, save_image
 
-    if not 1 < len(names) <= len(pixels):
-        return grid(enlarge(pixels))
-    first = start % len(names)
-    rows, columns = by_class(pixels, len(names))
-    lines = len(rows) // columns // len(names)
-    words = [word for name in [*names[first:], *names[:first]] for word in [name, *[""] * (lines - 1)]]
-    return grid(enlarge(rows), columns, words)
+    names = parts.generator.contract.labels if parts.classes is None else []
+    by_class = 1 < len(names) <= len(pixels)
+    save_image(class_grid(pixels, names, parts.start) if by_class else grid(enlarge(pixels)), path)
 
 
 def _way(
@@ -136,12 +168,11 @@ def _way(
     return [f"the way in {there} pictures: {strip}", f"the way and back to the start: {film}"]
 
 
-def _labels(contract: Contract, text: str | None, n: int, most: int = 1_000_000) -> str | list[str] | None:
-    """The class of all samples, or of each: the text's parts between commas in turn, unless a class is named so."""
-    if text is None or text in contract.labels or "," not in text:
-        return text
-    parts = [part.strip() for part in text.split(",")]
-    return [parts[i % len(parts)] for i in range(min(n, most))]
+def _classes(contract: Contract, text: str | None) -> list[str] | None:
+    """The classes that take turns: the text's parts between commas, unless a class is named so with its commas."""
+    if text is None:
+        return None
+    return [text] if text in contract.labels else [part.strip() for part in text.split(",")]
 
 
 def _seeds(text: str) -> list[int]:

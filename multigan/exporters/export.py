@@ -12,6 +12,8 @@ from pathlib import Path
 import onnx
 from torch import nn
 
+from multigan import heads
+from multigan.checkpoint import load_generator
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.exporters.graph import IR_VERSION, OPSET, frozen, to_onnx
@@ -57,11 +59,8 @@ def export(weights: Path, out: Path, tolerance: float = TOLERANCE) -> Report:
     Raises UserError where the checkpoint cannot be read, torch cannot export the network, the file differs from torch
     by more than `tolerance` at batch 1, 2, 3 or 16, or `out` cannot be written; then nothing is written.
     """
-    from multigan.checkpoint import load_generator
-    from multigan.image.head import contract
-
     recipe, generator, samples_seen = load_generator(weights)
-    return export_module(generator, contract(recipe, samples_seen), out, tolerance)
+    return export_module(generator, heads.contract(recipe, samples_seen), out, tolerance)
 
 
 def export_module(module: nn.Module, contract: Contract, out: Path, tolerance: float = TOLERANCE) -> Report:

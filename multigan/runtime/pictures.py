@@ -68,6 +68,15 @@ def by_class(pixels: Bytes, classes: int) -> tuple[Bytes, int]:
     return full.swapaxes(0, 1).reshape(-1, *pixels.shape[1:]), columns
 
 
+def class_grid(pixels: Bytes, names: Sequence[str], first: int = 0) -> Image.Image:
+    """Pictures whose class is (`first` + their index) mod the classes, enlarged, a named row or more for each class."""
+    rows, columns = by_class(enlarge(pixels), len(names))
+    more = len(rows) // columns // len(names) - 1
+    first %= len(names)
+    words = [word for name in [*names[first:], *names[:first]] for word in [name, *[""] * more]]
+    return grid(rows, columns, words)
+
+
 def save_image(image: Image.Image, path: Path) -> None:
     """Write a PNG or lossless WebP, whole or not at all. Raises UserError where the folder cannot be written."""
     with replacing(path) as temporary:
