@@ -1,0 +1,89 @@
+"""What is chosen where the user leaves it open: gamma, and a whole recipe from the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from multigan import recipe as recipes
+from multigan.errors import UserError
+from multigan.image.choosing import choose, gamma, recipe_for, settle_gamma
+from multigan.image.data import Survey
+
+
+def survey(count: int = 500, size: tuple[int, int] = (32, 32), channels: int = 3, classes: list[str] | None = None) -> Survey:
+    counts = [count // len(classes)] * len(classes) if classes else None
+    return Survey("pets/", count, classes, counts, Counter({size: count}), Counter({"RGB": count}), 100, 0, size, channels, bool(classes))
+
+
+def folder(path: Path, classes: tuple[str, ...], each: int) -> Path:
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (path / name).mkdir(parents=True)
+        for index in range(each):
+            Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(path / name / f"{index}.png")
+    return path
+
+
+def test_gamma_is_the_measured_one_at_32_and_grows_with_the_power_three_halves_of_the_area() -> None:
+    assert gamma(32, 32) == 0.2
+    assert gamma(64, 64) == 1.6
+    assert gamma(256, 256) == 100
+    assert gamma(64, 96) == gamma(96, 64)
+
+
+def test_only_a_gamma_left_open_is_settled() -> None:
+    recipe = recipes.load("quickstart", ["regularizers.0.gamma=auto", "regularizers.1.gamma=0.7", "data.size=[64,64]"])
+    settled, why = settle_gamma(recipe)
+    assert [each.gamma for each in settled.regularizers] == [1.6, 0.7]
+    assert "gamma 1.6" in why[0]
+    assert settle_gamma(settled) == (settled, [])
+
+
+@given(
+    count=st.integers(8, 10**7),
+    side=st.tuples(st.sampled_from(range(16, 257, 8)), st.sampled_from(range(16, 257, 8))),
+    channels=st.sampled_from([1, 3, 4]),
+    classes=st.none() | st.lists(st.text(min_size=1, max_size=8), min_size=2, max_size=5, unique=True),
+    gpu=st.booleans(),
+    data=st.none() | st.text(min_size=1, max_size=80),
+)
+def test_whatever_the_data_the_chosen_recipe_is_valid(
+    count: int, side: tuple[int, int], channels: int, classes: list[str] | None, gpu: bool, data: str | None
+) -> None:
+    mapping, sentences = choose(survey(count, side, channels, classes), data, gpu)
+    recipe = recipes.parse(mapping)
+    assert recipe.data.channels == channels
+    assert recipe.conditional == bool(classes)
+    assert recipe.training.batch <= count
+    assert (recipe.augment is not None) == (count < 10_000)
+    assert gpu or max(recipe.data.size or ()) <= 64
+    assert all(sentence.endswith((".", ":")) for sentence in sentences)
+
+
+def test_a_handful_of_pictures_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError, match="pets/ holds 5 pictures"):
+        choose(survey(5), "pets", gpu=False)
+
+
+def test_a_folder_alone_gives_a_recipe_with_its_classes_and_overrides_win(tmp_path: Path) -> None:
+    data = folder(tmp_path / "my pets", ("cat", "dog"), 24)
+    recipe, sentences = recipe_for(None, str(data), ["generator.width=16"], None, gpu=False)
+    assert recipe.name == "my-pets"
+    assert recipe.conditional
+    assert recipe.data.classes == ["cat", "dog"]
+    assert recipe.data.size == (40, 40)
+    assert recipe.generator.width == 16
+    assert recipe.training.batch <= 48
+    assert any("classes" in sentence for sentence in sentences)
+
+
+def test_data_replaces_a_named_recipes_source_whatever_its_name_looks_like_in_yaml(tmp_path: Path) -> None:
+    recipe, _ = recipe_for("quickstart", "no: 1e3", [], None, gpu=False)
+    assert recipe.data.source == "no: 1e3"
