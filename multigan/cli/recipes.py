@@ -52,8 +52,9 @@ def copy(
     target = destination / source.name if destination.is_dir() else destination
     if target.exists():
         raise UserError(f"{target} exists already: remove it or choose another name.")
+    modality = recipe.load(source).modality
     write_text(target, recipe.read_text(source))
-    typer.echo(f"{target}  (try: multigan train image --recipe {target})")
+    typer.echo(f"{target}  (try: multigan train {modality} --recipe {target})")
 
 
 @recipes.command()
