@@ -19,7 +19,7 @@ from multigan.image import evaluation
 from multigan.image.config import ImageRecipe
 from multigan.image.data import open_stream
 from multigan.image.evaluation import SEARCH, Evaluation, Report
-from multigan.image.extractors import Pictures, Precision, Progress, check, extractor
+from multigan.image.extractors import Extractor, Pictures, Precision, Progress, check, extractor
 from multigan.image.metrics import Labels, to_uint8
 from multigan.recipe import parse
 from multigan.runtime import Generator
@@ -115,7 +115,7 @@ def evaluate(
     *,
     count: int = 2000,
     seed: int = 0,
-    extractor_name: str = "efflite0",
+    measured_by: str | Extractor = "efflite0",
     k: int = 3,
     search: int = SEARCH,
     precision: Precision = "fp32",
@@ -124,20 +124,24 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a model file (.onnx, or a checkpoint's .safetensors) against real pictures.
 
-    source: a folder, table or hub name; absent: what the model was trained on. device: absent: the GPU if there is one.
-    The rest as in `multigan.image.evaluation.evaluate`. Raises UserError for what is missing or too small.
+    source: a folder, table or hub name; absent: what the model was trained on. measured_by: an extractor, or the name
+    of one, which then computes with `precision`. device: absent: the GPU if there is one. The rest as in
+    `multigan.image.evaluation.evaluate`. Raises UserError for what is missing or too small.
     """
-    check(extractor_name)
+    if isinstance(measured_by, str):
+        check(measured_by)
     if not 2 <= count <= 1_000_000:
         raise UserError(f"--samples {count} is out of range: choose from 2 to 1000000.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = open_model(path, device)
     recipe = model.recipe
+    if source is None and path.suffix == ".onnx" and recipe.data.source is not None:
+        raise UserError(f"{path} does not say where its data ({recipe.data.source}) lies: name the place with --data.")
     if source is not None:
         classes = recipe.data.classes if recipe.conditional else None
         update = {"source": source, "classes": classes, "image_column": None, "label_column": None}
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
-    measured = extractor(extractor_name, device, precision)
+    measured = extractor(measured_by, device, precision) if isinstance(measured_by, str) else measured_by
     real = _Stream(recipe, device)
     try:
         found = evaluation.evaluate(

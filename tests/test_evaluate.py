@@ -16,7 +16,7 @@ from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.image import evaluation
 from multigan.image.extractors import Extractor, extractor
-from multigan.image.metrics import Evaluator, compare, diversity, during_training, novelty, to_uint8
+from multigan.image.metrics import Evaluator, compare, diversity, novelty, to_uint8
 
 
 @pytest.fixture(autouse=True)
@@ -133,9 +133,12 @@ def test_diversity_is_the_ratio_of_variances_within_the_classes() -> None:
         np.mean([images[labels == each].astype(float).var(axis=0, ddof=1).mean() for each in range(3)])
         for images, labels in ((made, made_labels), (truth, truth_labels))
     ]
-    assert diversity(made, made_labels, truth, truth_labels).ratio == pytest.approx(means[0] / means[1])
+    by_class, all_together = diversity(made, made_labels, truth, truth_labels), diversity(made, None, truth, None)
+    assert by_class is not None
+    assert all_together is not None
+    assert by_class.ratio == pytest.approx(means[0] / means[1])
     whole = made.astype(float).var(axis=0, ddof=1).mean() / truth.astype(float).var(axis=0, ddof=1).mean()
-    assert diversity(made, None, truth, None).ratio == pytest.approx(whole)
+    assert all_together.ratio == pytest.approx(whole)
 
 
 def test_one_collapsed_class_is_named() -> None:
@@ -144,8 +147,10 @@ def test_one_collapsed_class_is_named() -> None:
     made = truth.copy()
     made[labels == 1] = made[1]
     found = diversity(made, labels, truth, labels)
+    assert found is not None
     assert (found.worst, found.worst_class) == (0.0, 1)
     assert found.ratio == pytest.approx(0.5, abs=0.05)
+    assert diversity(made[:2], labels[:2], truth, labels) is None, "one picture of each class has no variance"
 
 
 def test_remembered_pictures_show_and_new_ones_do_not(tiny: Extractor, real: tuple[np.ndarray, np.ndarray]) -> None:
@@ -176,21 +181,6 @@ def test_evaluator_reads_the_real_pictures_once_and_orders_generators(
     assert others["recall"] > 0.5 > one["recall"]
     assert others["precision"] > 0.5 > noise["precision"]
     assert evaluator(lambda count: real[0][:count])["FD-Tiny"] == pytest.approx(0, abs=1e-9)
-
-
-def test_the_measure_during_training_equals_the_evaluator(tiny: Extractor) -> None:
-    reference = np.random.default_rng(0).integers(0, 256, (20, 1, 8, 8), np.uint8)
-    latents, labels = torch.randn(20, 64), torch.arange(20) % 2
-    seen: list[int] = []
-
-    def generate(latent: torch.Tensor, conditions: dict[str, torch.Tensor]) -> torch.Tensor:
-        seen.extend(conditions["label"].tolist())
-        return (latent.reshape(-1, 1, 8, 8) / 2).tanh()
-
-    found = during_training(Evaluator(tiny, reference), latents, labels, batch=7)(generate)
-    whole = to_uint8((latents.reshape(-1, 1, 8, 8) / 2).tanh().numpy())
-    assert found == pytest.approx(compare("FD-Tiny", tiny(reference), tiny(whole)))
-    assert seen == labels.tolist()
 
 
 def test_to_uint8_meets_the_ends_and_the_nearest() -> None:
@@ -269,3 +259,94 @@ def test_the_picture_takes_every_kind(shape: tuple[int, int, int], tmp_path: Pat
     evaluation.neighbours_picture(images, found, lambda indices: images[indices]).save(tmp_path / "n.png")
     with Image.open(tmp_path / "n.png") as opened:
         assert opened.mode == "RGB"
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained conditional generator of digits: its checkpoint, beside its exported file."""
+    from multigan import checkpoint, exporters, heads, recipe
+
+    small = recipe.load("quickstart", ["generator.width=4", "discriminator.width=4"])
+    resolved, _ = heads.resolve(small)
+    torch.manual_seed(0)
+    weights = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    checkpoint.save_weights(weights, resolved, 640, {"generator_ema": heads.head(resolved).networks()[0]})
+    exporters.export(weights, weights.with_suffix(".onnx"))
+    return weights
+
+
+ARGUMENTS = ["--samples", "12", "--search", "20", "--extractor", "efflite0-112", "--seed", "5"]
+
+
+def test_the_command_gives_the_same_figures_for_a_checkpoint_and_its_export(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from multigan.cli import run
+
+    reports = []
+    for path in (model, model.with_suffix(".onnx")):
+        out = tmp_path / path.suffix
+        assert run(["evaluate", str(path), "--out", str(out), *ARGUMENTS]) == 0
+        printed = capsys.readouterr().out
+        assert "FD-EffLite0@112" in printed
+        assert "12 of 5000 pictures" in printed
+        assert str(out / "report.json") in printed
+        reports.append(json.loads((out / "report.json").read_text()))
+        with Image.open(out / "neighbours.png") as picture:
+            assert picture.size[0] > 2 * 6 * 64
+    assert "FID" not in json.dumps(reports)
+    assert reports[0]["floor"] == reports[1]["floor"]
+    assert reports[0]["figures"] == pytest.approx(reports[1]["figures"], rel=1e-3)
+
+
+def test_other_data_is_measured_against_by_its_classes(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], real: tuple[np.ndarray, np.ndarray]
+) -> None:
+    from multigan.cli import run
+
+    for number in range(60):
+        folder = tmp_path / "data" / str(number % 10)
+        folder.mkdir(parents=True, exist_ok=True)
+        chosen = np.flatnonzero(real[1] == number % 10)[number // 10]
+        Image.fromarray(real[0][chosen, 0]).save(folder / f"{number}.png")
+    arguments = ["evaluate", str(model.with_suffix(".onnx")), "--data", str(tmp_path / "data"), *ARGUMENTS]
+    assert run([*arguments, "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "12 of 60 pictures" in printed
+    assert "given with --data" in printed
+    assert "with the real pictures' labels" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--extractor", "eflite0"], "Did you mean 'efflite0'"),
+        (["--samples", "1"], "out of range"),
+        (["--samples", "8", "--k", "9"], "too few"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--extractor", "inception", "--precision", "bf16"], "fp32"),
+        (["--k", "0"], "choose 1 neighbour"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing_behind(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    from multigan.cli import run
+
+    out = tmp_path / "out"
+    assert run(["evaluate", str(model), "--out", str(out), *ARGUMENTS, *arguments]) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.err.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_missing_model_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from multigan.cli import run
+
+    for name in ("gone.onnx", "gone"):
+        assert run(["evaluate", str(tmp_path / name)]) == 2
+        assert "does not exist" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def evaluate(
             data,
             count=samples,
             seed=seed,
-            extractor_name=extractor,
+            measured_by=extractor,
             k=k,
             search=search,
             precision=precision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,52 +98,60 @@ def evaluate(
     used = min(count, len(real))
     check_count(used, k)
     check_count(len(real) // 2, k)
+    half = min(used, len(real) // 2)
     order = np.random.default_rng(seed).permutation(len(real)).astype(np.int64)
     searched = order[: max(2 * used, search)]
+    reference = _Group(real.pictures(order[:used]), real.labels(order[:used]) if conditional else None)
+    made = _Group(sampler(used, reference.labels), reference.labels)
+    if made.pictures.shape != reference.pictures.shape:
+        raise UserError(
+            f"the generator makes pictures of [channels, height, width] {list(made.pictures.shape[1:])} and the data's "
+            f"are {list(reference.pictures.shape[1:])}: give the data that it was trained on."
+        )
     done = _Stages(progress, len(searched) + used)
     known = _real_features(real, searched, extractor, done)
-    reference = real.pictures(order[:used])
-    real_labels = real.labels(order[:used])
-    labels = real_labels if conditional else None
-    generated = sampler(used, labels)
-    if generated.shape[1:] != reference.shape[1:]:
-        raise UserError(
-            f"the generator makes pictures of [channels, height, width] {list(generated.shape[1:])} and the data's are "
-            f"{list(reference.shape[1:])}: give the data that it was trained on."
-        )
-    made = extractor(generated, done.next())
+    features = extractor(made.pictures, done.next())
 
-    half = min(used, len(real) // 2)
     others = order[half : 2 * half]
-    variety = diversity(generated, labels, reference, labels)
-    new = novelty(made, known, min(5, len(known)))
-    figures = compare(extractor.metric, known[:used], made, k)
-    floor = compare(extractor.metric, known[:half], known[half : 2 * half], k)
-    variety_of_real = diversity(real.pictures(others), real.labels(others) if conditional else None, reference, labels)
-    within = "variance within a class / data's" if conditional else "variance / data's"
-    figures |= {within: variety.ratio}
-    floor |= {within: variety_of_real.ratio}
-    if conditional:
-        name = class_names[variety.worst_class] if class_names else str(variety.worst_class)
-        figures[f"  of the least varied class ({name})"] = variety.worst
-    figures |= {"distance to nearest real / real's": new.distance_ratio, "share of near copies": new.near_copies}
-    floor |= {"distance to nearest real / real's": 1.0, "share of near copies": 0.01}
-    report = Report(
-        figures=figures,
-        floor=floor,
-        protocol=(protocol or {})
-        | {
-            "generated": f"{used} samples, seed {seed}" + (", with the real pictures' labels" if conditional else ""),
-            "real": f"{used} of {len(real)} pictures, drawn with seed {seed}",
-            "floor (real/real)": f"{half} real pictures against {half} others",
-            "extractor": f"{extractor.protocol}, {extractor.precision}",
-            "neighbours": f"precision and recall {k}, density and coverage {DENSITY_K}",
-            "nearest real": f"searched among {len(searched)} of {len(real)} pictures, in the extractor's features",
-        },
-        notes=_notes(count, used, half, len(real), len(searched)),
-    )
-    picture = neighbours_picture(generated, new, lambda rows: real.pictures(searched[rows]))
-    return Evaluation(report, generated, labels, picture)
+    other = _Group(real.pictures(others), real.labels(others) if conditional else None)
+    new = novelty(features, known, min(5, len(known)))
+    figures = compare(extractor.metric, known[:used], features, k) | _variety(made, reference, class_names)
+    floor = compare(extractor.metric, known[:half], known[half : 2 * half], k) | _variety(other, reference, class_names)
+    figures |= {NEAREST: new.distance_ratio, COPIES: new.near_copies}
+    floor |= {NEAREST: 1.0, COPIES: 0.01}
+    stated = {
+        "generated": f"{used} samples, seed {seed}" + (", with the real pictures' labels" if conditional else ""),
+        "real": f"{used} of {len(real)} pictures, drawn with seed {seed}",
+        "floor (real/real)": f"{half} real pictures against {half} others",
+        "extractor": f"{extractor.protocol}, {extractor.precision}",
+        "neighbours": f"precision and recall {k}, density and coverage {DENSITY_K}",
+        "nearest real": f"searched among {len(searched)} of {len(real)} pictures, in the extractor's features",
+    }
+    notes = _notes(count, used, half, len(real), len(searched))
+    if VARIETY not in figures:
+        notes.append("no class has enough pictures to compare the variance within it: raise --samples.")
+    report = Report(figures, {name: floor[name] for name in figures if name in floor}, (protocol or {}) | stated, notes)
+    picture = neighbours_picture(made.pictures, new, lambda rows: real.pictures(searched[rows]))
+    return Evaluation(report, made.pictures, made.labels, picture)
+
+
+VARIETY, NEAREST, COPIES = "variance / data's", "distance to nearest real / real's", "share of near copies"
+
+
+class _Group(NamedTuple):
+    pictures: Pictures
+    labels: Labels | None
+
+
+def _variety(made: _Group, real: _Group, names: list[str] | None) -> dict[str, float]:
+    """The variance within a class over that of the real pictures, and of the least varied class; see `diversity`."""
+    found = diversity(made.pictures, made.labels, real.pictures, real.labels)
+    if found is None:
+        return {}
+    if made.labels is None:
+        return {VARIETY: found.ratio}
+    name = names[found.worst_class] if names else str(found.worst_class)
+    return {VARIETY: found.ratio, f"  of the least varied class ({name})": found.worst}
 
 
 def _notes(count: int, used: int, half: int, available: int, searched: int) -> list[str]:

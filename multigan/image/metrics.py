@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from multigan.errors import UserError
 from multigan.image.extractors import Extractor, Features, Pictures, Progress
@@ -69,30 +67,6 @@ def compare(
     return {metric: frechet_distance(known or real, generated)} | asdict(found)
 
 
-def during_training(
-    evaluator: Evaluator, latents: Tensor, labels: Tensor | None = None, batch: int = 64
-) -> Callable[[Callable[[Tensor, dict[str, Tensor]], Tensor]], dict[str, float]]:
-    """The measure that a training session calls with its generator, always on the same latents.
-
-    latents `[n, Z]`, n being the count of the evaluator's pictures, on the generator's device; labels int64 `[n]`. The
-    measure takes `generate(latent, conditions) -> [B, C, H, W]` in [-1, 1].
-    """
-
-    def measure(generate: Callable[[Tensor, dict[str, Tensor]], Tensor]) -> dict[str, float]:
-        def sampler(count: int) -> Pictures:
-            parts = []
-            for start in range(0, count, batch):
-                part = slice(start, min(start + batch, count))
-                conditions = {} if labels is None else {"label": labels[part]}
-                with torch.inference_mode():
-                    parts.append(to_uint8(generate(latents[part], conditions).float().cpu().numpy()))
-            return np.concatenate(parts)
-
-        return evaluator(sampler)
-
-    return measure
-
-
 def check_count(count: int, k: int) -> None:
     """Raise UserError where `count` pictures are too few for `k` neighbours."""
     least = max(k, DENSITY_K) + 1
@@ -115,15 +89,18 @@ class Diversity:
     worst_class: int
 
 
-def diversity(generated: Pictures, labels: Labels | None, real: Pictures, real_labels: Labels | None) -> Diversity:
+def diversity(
+    generated: Pictures, labels: Labels | None, real: Pictures, real_labels: Labels | None
+) -> Diversity | None:
     """Compare the variance within each class; without labels all pictures are one class.
 
     generated `[n, C, H, W]`, real `[m, C, H, W]`, labels `[n]` and `[m]`. A collapsed class shows as a ratio near 0.
+    None where no class has two generated pictures and two different real ones.
     """
     made, truth = _variances(generated, labels), _variances(real, real_labels)
     classes = [each for each in sorted(made.keys() & truth.keys()) if truth[each] > 0]
     if not classes:
-        raise UserError("the diversity needs a class with two different real pictures and two generated ones at least.")
+        return None
     ratios = {each: made[each] / truth[each] for each in classes}
     worst = min(classes, key=lambda each: ratios[each])
     whole = sum(made[each] for each in classes) / sum(truth[each] for each in classes)
