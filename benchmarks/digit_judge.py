@@ -34,7 +34,7 @@ from multigan.image.metrics import diversity
 Labels = NDArray[np.int64]
 CLASSES, PER_CLASS = 10, 100
 LEAST_ACCURACY = 0.99
-EPOCHS, BATCH, RATE = 3, 128, 2e-3
+EPOCHS, BATCH, RATE = 2, 128, 4e-3
 AGREEMENT, VARIANCE = 0.98, 0.85
 """What the quick start promises of its samples, on every seed."""
 
@@ -85,10 +85,10 @@ def unseen(mnist: Path) -> tuple[Pictures, Labels, Pictures, Labels, int]:
 
 
 def train(images: Pictures, labels: Labels, seed: int = 0) -> nn.Sequential:
-    """Adam with one cycle of the learning rate, no augmentation: a minute or two on two cores."""
+    """Adam with one cycle of the learning rate, no augmentation: about a minute of one core."""
     torch.manual_seed(seed)
     model = network().to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     steps = EPOCHS * (len(images) // BATCH)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)

@@ -51,6 +51,16 @@ def test_frechet_agrees_with_singular_values_at_any_rank(seed: int, dimensions: 
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6, abs=1e-6 * (a.var() + b.var() + 1))
 
 
+@pytest.mark.parametrize(("dimensions", "count"), [(3, 40), (48, 300)])
+def test_frechet_agrees_with_scipys_matrix_root(dimensions: int, count: int) -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    a, b = features(0, count, dimensions), features(1, count, dimensions, shift=0.3)
+    first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = linalg.sqrtm(first @ second).real
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first + second - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
+
+
 def test_frechet_stays_exact_with_far_fewer_samples_than_dimensions() -> None:
     a, b = features(0, 20, 400), features(1, 30, 400)
     assert frechet_distance(a, b) == pytest.approx(by_singular_values(a, b), rel=1e-9)

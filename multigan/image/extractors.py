@@ -175,7 +175,7 @@ def _inception(device: torch.device, precision: Precision) -> Extractor:
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"the Inception weights could not be had ({error}): the first use downloads {source.URL_INCEPTION_V3} "
-            "(92 MB); without a network choose --extractor efflite0."
+            "(about 95 MB); without a network choose --extractor efflite0."
         ) from error
     return Extractor(
         name="inception",
