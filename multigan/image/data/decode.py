@@ -151,7 +151,14 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(height, width) as shown, without decoding; pillow gives a TIFF's so already."""
+    turned = orientation(image) >= 5 and image.format != "TIFF"
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
 def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # pillow turns some formats (TIFF) itself when it loads them, and drops the tag then
     turn = _TURNS.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 

@@ -119,7 +119,7 @@ class Folder:
         return Image.open(os.path.join(self._listing.root, self._path(index)))
 
     def name(self, index: int) -> str:
-        return os.fsdecode(self._path(index))
+        return _text(self._path(index))
 
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Each file is read on its own."""
@@ -169,4 +169,9 @@ class Folder:
         number = {name: at for at, name in enumerate(names)}
         of_directory = np.array([-1 if parts is None else number[parts[depth]] for parts in directories], np.int32)
         labels = of_directory[listing.of if self._rows is None else listing.of[self._rows]]
-        return [os.fsdecode(name) for name in names], labels
+        return [_text(name) for name in names], labels
+
+
+def _text(path: bytes) -> str:
+    """A path as it can be printed and written into a recipe, also where its bytes are no UTF-8."""
+    return path.decode(errors="replace")

@@ -51,9 +51,12 @@ class _Slot:
 
 
 class Shards(Rows):
-    """The pictures of parquet files, by blocks. The label and split columns alone are read at the start."""
+    """The pictures of parquet files, by blocks. The label and split columns alone are read at the start.
 
-    def __init__(self, place: str, files: list[str], data: ImageData) -> None:
+    features: as `datasets` knows them; absent: as the files' schema has them.
+    """
+
+    def __init__(self, place: str, files: list[str], features: columns.Features | None, data: ImageData) -> None:
         self._parquet = need("pyarrow.parquet", "train")
         self._files = files
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
@@ -65,8 +68,9 @@ class Shards(Rows):
         ]
         rows = [self._metadata[shard].row_group(group).num_rows for shard, group in self._groups]
         self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
-        schema = self._metadata[0].schema.to_arrow_schema()
-        features = need("datasets", "train").Features.from_arrow_schema(schema)
+        if features is None:
+            schema = self._metadata[0].schema.to_arrow_schema()
+            features = need("datasets", "train").Features.from_arrow_schema(schema)
         super().__init__(place, int(self._starts[-1]), features, self._whole, data)
         bounds = self._starts if self.rows is None else np.searchsorted(self.rows, self._starts)
         self.blocks = Blocks(bounds, self._window())
@@ -129,7 +133,8 @@ class Shards(Rows):
 
     def _window(self) -> int:
         sizes = [self._metadata[shard].row_group(group).total_byte_size for shard, group in self._groups]
-        return int(min(max(_WINDOW_BYTES / max(1.0, float(np.mean(sizes))), _WINDOW[0]), _WINDOW[1]))
+        fitting = int(_WINDOW_BYTES / max(1.0, float(np.mean(sizes))))
+        return max(1, min(max(fitting, _WINDOW[0]), _WINDOW[1], len(sizes)))
 
     def _map(self, work: Callable[[Any], Any], items: Any) -> list[Any]:
         return list(self._pool.map(work, items))

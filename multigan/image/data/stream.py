@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -30,7 +32,14 @@ def open_stream(recipe: ImageRecipe, device: torch.device, batch: int, progress:
             f"the recipe is conditional and {source.place} has no classes: put each class into a folder of its own, "
             "name data.label_column, or set conditional to false."
         )
-    return ImageStream(source, seen, recipe, device, progress)
+    stream = ImageStream(source, seen, recipe, device, progress)
+    good = len(stream) - stream.report.count
+    if good < batch:
+        raise UserError(
+            f"only {good:,} of the {len(stream):,} files of {source.place} can be read, fewer than a batch of {batch} "
+            f"({': '.join(stream.report.skipped[0])}): mend them or lower training.batch."
+        )
+    return stream
 
 
 class ImageStream:
@@ -89,7 +98,7 @@ class ImageStream:
             conditions["label"] = self._move(self.labels[torch.from_numpy(indices)])
         return Batch(self._move(pixels).to(torch.float32).mul_(1 / 127.5).sub_(1.0), conditions)
 
-    def samples(self, indices: Indices | list[int] | Tensor) -> Tensor:
+    def samples(self, indices: Indices | Sequence[int] | Tensor) -> Tensor:
         """The pictures of these numbers (not positions), as they are, unmirrored: uint8 `[len, C, H, W]` on the CPU."""
         numbers = np.asarray(indices, dtype=np.int64)
         pixels = self._kept(numbers) if self._ahead is None else self._ahead.pick(numbers)

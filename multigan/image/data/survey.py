@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from PIL import Image
 
 from multigan.errors import UserError
 from multigan.image.config import LARGEST, SMALLEST, ImageData
@@ -71,7 +70,7 @@ def survey(source: Source, data: ImageData) -> Survey:
     for index in sample:
         try:
             with decode.reading(), source.open(index) as image:
-                sizes[_upright_size(image)] += 1
+                sizes[decode.upright_size(image)] += 1
                 modes[image.mode] += 1
             if peeked < _PEEKED:
                 pixels = decode.decode(partial(source.open, index), _PEEK_SIZE, 4, "stretch")
@@ -119,11 +118,6 @@ def _sample(source: Source) -> list[int]:
         return list(range(count))
     drawn = draws(key("survey"), np.arange(_HEADERS)) % np.uint64(count)
     return [int(index) for index in np.unique(drawn)]
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Height and width as shown: an orientation tag of 5 to 8 turns the picture on its side."""
-    return (image.width, image.height) if decode.orientation(image) >= 5 else (image.height, image.width)
 
 
 def _is_colored(pixels: np.ndarray) -> bool:

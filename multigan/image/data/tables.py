@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +129,7 @@ def open_folder(place: str, path: Path, data: ImageData) -> Rows:
 def open_hub(place: str, data: ImageData) -> Rows:
     """A data set of the hub, `owner/name` or `owner/name:configuration`."""
     name, _, configuration = place.partition(":")
+    _reach(place)
     return _open(place, data, data.split, path=name, name=configuration or None)
 
 
@@ -136,7 +140,25 @@ def _open(place: str, data: ImageData, split: str, **arguments: Any) -> Rows:
             return Table(place, datasets.load_dataset(split=split, **arguments), data)
         from multigan.image.data import shards
 
-        return shards.Shards(place, shards.files_of(place, datasets.load_dataset_builder(**arguments), split), data)
+        builder = datasets.load_dataset_builder(**arguments)
+        return shards.Shards(place, shards.files_of(place, builder, split), builder.info.features, data)
+
+
+def _reach(place: str) -> None:
+    """Raise UserError at once where the hub cannot be reached: its client would first try again for half a minute."""
+    constants = need("huggingface_hub.constants", "train")
+    if constants.is_offline_mode() or getproxies():
+        return
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=10).close()
+    except OSError as error:
+        raise UserError(
+            f"there is no folder or file {place}, and the hub, which may have a data set of that name, cannot be "
+            f"reached ({constants.ENDPOINT}: {error.strerror or error}): check the path or the network, or set "
+            "HF_HUB_OFFLINE=1 to use what was downloaded before."
+        ) from error
 
 
 @contextmanager

