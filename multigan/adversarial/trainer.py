@@ -115,6 +115,10 @@ class Trainer:
         """One optimizer step of one phase over all parts of a batch."""
         scale = self.scales[phase.name]
         self.game.train_only(phase.trains, share_fakes)
+        # What a network does once a step of its own, however many parts the step has: a power iteration, say.
+        prepare = getattr(self.game.networks[phase.trains], "before_step", None)
+        if prepare is not None:
+            prepare()
         total = torch.zeros((), device=self.game.device)
         for part, draws in zip(drawn.parts, drawn.draws, strict=True):
             now = Now(draws, samples, self.steps[phase.name], phase.name, scale.value if scale.enabled else 1.0)

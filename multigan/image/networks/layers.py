@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from multigan.image.networks.convolution import Conv2d
+
 LEAK = 0.2
 RECTIFIER_GAIN = math.sqrt(2.0)
 LEAKY_GAIN = math.sqrt(2.0 / (1.0 + LEAK**2))
@@ -23,7 +25,7 @@ def convolution(
     before: int, after: int, kernel: int = 1, *, gain: float = 1.0, groups: int = 1, bias: bool = False
 ) -> nn.Conv2d:
     """A convolution that keeps the size, with `msr_` weights times `gain` and a bias of zero."""
-    layer = nn.Conv2d(before, after, kernel, padding=kernel // 2, groups=groups, bias=bias)
+    layer = Conv2d(before, after, kernel, padding=kernel // 2, groups=groups, bias=bias)
     msr_(layer.weight, layer.weight[0].numel(), gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
