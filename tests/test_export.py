@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 from multigan import checkpoint, heads, load, noise, recipe
+from multigan.cli import run
 from multigan.contract import KEY, Contract, Input, Output
 from multigan.errors import UserError
 from multigan.exporters import Report, export, export_module
@@ -262,6 +264,24 @@ def _export_checkpoint(mapping: dict[str, object], folder: Path) -> Path:
 def test_every_kind_of_network_exports_from_its_checkpoint(kind: str, tmp_path: Path) -> None:
     out = _export_checkpoint(_small(kind), tmp_path)
     assert b"/home/someone" not in out.read_bytes()
+
+
+def test_the_command_exports_and_shows_the_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = recipe.parse(_small("dcgan"))
+    checkpoints = tmp_path / "runs" / "a" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    weights = checkpoints / "best.safetensors"
+    checkpoint.save_weights(weights, chosen, 640, {"generator_ema": heads.head(chosen).networks()[0]})
+    out = tmp_path / "model.onnx"
+    assert run(["export", str(tmp_path / "runs" / "a"), "--onnx", "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert re.findall(r"^ +(\d+) +\d\.\d\de[-+]\d\d$", said.out, re.MULTILINE) == ["1", "2", "3", "16"]
+    assert said.err == ""
+    assert load(out, device="cpu").contract.samples_seen == 640
+    for arguments in ([str(tmp_path / "none")], [str(weights), "--tolerance", "0"], [str(out)]):
+        assert run(["export", *arguments, "--out", str(tmp_path / "other.onnx")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.onnx", "runs"]
 
 
 @pytest.mark.slow

@@ -136,6 +136,9 @@ def test_golden_values() -> None:
     assert [each.hex() for each in noise.normal(7, 0, 1, 4)[0].tolist()] == GOLDEN_NORMAL
     assert [each.hex() for each in noise.normal(7, 5, 1, 4, 0.7)[0].tolist()] == GOLDEN_TRUNCATED
     assert [each.hex() for each in noise.uniform(2**64 - 1, 2**40, 1, 4)[0].tolist()] == GOLDEN_UNIFORM
+    page = (JAVASCRIPT.parents[2] / "docs" / "noise.md").read_text()
+    for values in (GOLDEN_NORMAL, GOLDEN_TRUNCATED, GOLDEN_UNIFORM):
+        assert " ".join(f"`{each}`" for each in values) in page
 
 
 GOLDEN_NORMAL = ["0x1.b0f0080000000p+0", "0x1.5995840000000p-1", "-0x1.34612e0000000p+0", "-0x1.5e347c0000000p+0"]

@@ -20,7 +20,7 @@ from PIL import Image
 
 from multigan import noise
 from multigan.cli import run
-from multigan.contract import FORMAT, KEY
+from multigan.contract import FORMAT, KEY, Input, Output
 from multigan.errors import UserError
 from multigan.runtime import Generator, grid, load, onnx_file, to_image, to_uint8
 from multigan.runtime.interpolation import spherical
@@ -193,6 +193,38 @@ def test_a_newer_or_damaged_contract(tmp_path: Path) -> None:
     damaged.metadata_props[0].value = '{"format": 1, "inputs": 3}'
     (tmp_path / "damaged.onnx").write_bytes(damaged.SerializeToString())
     assert "damaged" in _refusal(tmp_path / "damaged.onnx")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": "cat"},
+        {"labels": [1, 2]},
+        {"labels": []},
+        {"recipe": 3},
+        {"inputs": [Input("latent", "latent", "float32", ["batch", "Z"], "normal")]},
+        {"inputs": [Input("latent", "latent", "float32", ["batch", 2**40], "normal")]},
+        {"inputs": [Input("latent", "latent", "float32", 5, "normal")]},  # type: ignore[arg-type]
+        {"output": Output("image", "float32", ["batch", -3, 4, 6])},
+        {"inputs": [Input("z", "latent", "float32", ["batch", 5], "normal")]},
+        {"output": Output("sound", "float32", ["batch", 3, 4, 6])},
+    ],
+)
+def test_a_contract_that_does_not_fit_its_graph_or_itself(tmp_path: Path, changes: dict) -> None:  # type: ignore[type-arg]
+    made = tiny_onnx.model(tiny_onnx.contract())
+    made.metadata_props[0].value = tiny_onnx.contract(**changes).to_json()
+    (tmp_path / "odd.onnx").write_bytes(made.SerializeToString())
+    assert "export it again" in _refusal(tmp_path / "odd.onnx")
+
+
+def test_what_makes_no_pictures_says_so(tmp_path: Path) -> None:
+    sound = tiny_onnx.write(tmp_path / "sound.onnx", tiny_onnx.contract(modality="audio"))
+    with pytest.raises(UserError, match="makes audio"):
+        load(sound, device="cpu").images(1)
+    two = tiny_onnx.write(tmp_path / "two.onnx", tiny_onnx.contract(channels=2))
+    with pytest.raises(UserError, match="1, 3 or 4 channels"):
+        load(two, device="cpu").images(1)
+    assert load(two, device="cpu").sample(1).shape == (1, 2, 4, 6)
 
 
 def test_every_truncation_is_refused(tmp_path: Path, model: Path) -> None:

@@ -132,6 +132,9 @@ class Generator:
         """Raise UserError where the model makes something else than pictures."""
         if self.contract.modality != "image":
             raise UserError(f"this model makes {self.contract.modality}, not pictures.")
+        shape = self.contract.output.shape
+        if len(shape) != 4 or shape[1] not in (1, 3, 4):
+            raise UserError(f"this model's output {shape} is no batch of pictures with 1, 3 or 4 channels.")
 
     @staticmethod
     def _check_count(name: str, value: int, most: int) -> None:

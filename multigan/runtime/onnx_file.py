@@ -6,6 +6,7 @@ skipped without a copy, and a file that is not multigan's is refused before onnx
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from multigan.errors import UserError
 LARGEST = 2**31 - 1
 """Bytes of a file that protobuf can hold."""
 _DEEPEST = 64
+_LARGEST_DRAW = 2**24
+"""Values of noise for one sample."""
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -75,7 +78,30 @@ def read(path: str | Path) -> OnnxFile:
         raise UserError(f"{path} was not exported by multigan (it holds no contract): export one with multigan export.")
     for name in summary.external:
         _check_beside(path, name)
-    return OnnxFile(path, content, Contract.from_json(summary.properties[KEY]), frozenset(summary.external))
+    contract = Contract.from_json(summary.properties[KEY])
+    if not _sound(contract):
+        raise UserError(f"{path} holds a contract that contradicts itself: export it again.")
+    return OnnxFile(path, content, contract, frozenset(summary.external))
+
+
+def _sound(contract: Contract) -> bool:
+    """Whether the contract's parts are what their names promise: JSON would hold anything."""
+    shapes: list[object] = [contract.output.shape, *(each.shape for each in contract.inputs)]
+    if not all(isinstance(shape, list) and all(_is_axis(axis) for axis in shape) for shape in shapes):
+        return False
+    drawn = [each.shape[1:] for each in contract.inputs if each.kind in ("latent", "noise")]
+    named = isinstance(contract.labels, list) and all(isinstance(each, str) for each in contract.labels)
+    return (
+        named
+        and isinstance(contract.recipe, dict)
+        and (bool(contract.labels) or contract.input("label") is None)
+        and all(not isinstance(axis, str) for shape in drawn for axis in shape)
+        and all(math.prod(int(axis) for axis in shape) <= _LARGEST_DRAW for shape in drawn)
+    )
+
+
+def _is_axis(axis: object) -> bool:
+    return isinstance(axis, str) or (isinstance(axis, int) and 0 < axis <= _LARGEST_DRAW)
 
 
 def summarize(content: memoryview) -> Summary:

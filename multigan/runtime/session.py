@@ -31,15 +31,21 @@ def open_session(file: OnnxFile, device: str = "auto", threads: int | None = Non
     if device not in get_args(Device):
         raise UserError(f"device {device!r} is unknown: choose auto, cpu or cuda.")
     onnxruntime.set_default_logger_severity(_QUIET)
-    if device == "cpu":
-        return _start(file, CPU, threads)
-    session, reason = _try_cuda(file, threads)
-    if session is not None:
-        return session
-    if device == "cuda":
+    session, reason = (None, "") if device == "cpu" else _try_cuda(file, threads)
+    if session is None and device == "cuda":
         raise UserError(f"device cuda: {reason}; it needs {_cuda_needs()}; the cpu (--device cpu) always works.")
-    log.log(logging.WARNING if _has_driver() else logging.INFO, "running on the CPU: %s", reason)
-    return _start(file, CPU, threads)
+    if session is None and device == "auto":
+        log.log(logging.WARNING if _has_driver() else logging.INFO, "running on the CPU: %s", reason)
+    session = session or _start(file, CPU, threads)
+    _check_names(session, file)
+    return session
+
+
+def _check_names(session: onnxruntime.InferenceSession, file: OnnxFile) -> None:
+    """The graph must take and give what the contract says."""
+    takes, gives = ({each.name for each in part} for part in (session.get_inputs(), session.get_outputs()))
+    if takes != {each.name for each in file.contract.inputs} or file.contract.output.name not in gives:
+        raise UserError(f"{file.path} takes {sorted(takes)}, which is not what its contract says: export it again.")
 
 
 def device_of(session: onnxruntime.InferenceSession) -> Literal["cpu", "cuda"]:
