@@ -69,8 +69,8 @@ class Blocks:
     window: int
 
     def ahead(self) -> int:
-        """The pictures of a window, on average."""
-        return -(-int(self.bounds[-1]) * self.window // max(1, len(self.bounds) - 1))
+        """Half the pictures of a window, on average: so far ahead of their use are blocks asked for."""
+        return int(self.bounds[-1]) * self.window // max(1, len(self.bounds) - 1) // 2
 
 
 class Order:

@@ -24,7 +24,7 @@ from multigan.image.data import columns
 from multigan.image.data.order import Blocks
 from multigan.image.data.tables import Rows
 
-_WINDOW_BYTES = 128 * 2**20
+_WINDOW_BYTES = 96 * 2**20
 _WINDOW = (4, 64)
 """A window is about so large, but has at least 4 blocks, to mix them, and at most 64."""
 _READERS = 8
@@ -93,11 +93,11 @@ class Shards(Rows):
         return int(np.searchsorted(self._starts, row, side="right")) - 1
 
     def _slot(self, block: int) -> _Slot:
-        """The block's slot; those not used for longest are dropped, beyond two windows."""
+        """The block's slot; those not used for longest are dropped, beyond three windows."""
         with self._lock:
             slot = self._slots.setdefault(block, _Slot())
             self._slots.move_to_end(block)
-            while len(self._slots) > 2 * (self.blocks.window if self.blocks else 1) + 2:
+            while len(self._slots) > 3 * (self.blocks.window if self.blocks else 1):
                 self._slots.popitem(last=False)
             return slot
 
