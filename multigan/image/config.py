@@ -104,6 +104,9 @@ class Latent(Settings):
 
     size: int = Field(64, ge=1, le=4096)
     distribution: Literal["normal", "uniform"] = "normal"
+    class_scale: float = Field(0.05, gt=0, le=10)
+    """The standard deviation with which the generator's class embedding, as long as the latent, begins. At the latent's
+    own, 1, the class drowns the latent, and the generator draws one sample a class for most of a short training."""
 
 
 class Augment(Settings):

@@ -29,7 +29,7 @@ class DcganGenerator(nn.Module):
         super().__init__()
         normalized = settings.normalize == "batch"
         widths = doubling_widths(settings.width, shape.doublings)
-        self.input = LatentAndClass(shape.latent, shape.classes)
+        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale)
         self.base = Base(self.input.features, widths[0], shape.base, bias=not normalized)
         layers = _after(widths[0], normalized)
         for before, after in pairwise(widths):

@@ -35,18 +35,15 @@ def convolution(
 class LatentAndClass(nn.Module):
     """The latent `[B, Z]`, with a learned embedding of the class beside it (Mirza and Osindero, 2014).
 
-    The embedding is as long as the latent and begins much smaller. Beginning at the latent's size it drowns it: the
-    generator then draws one sample a class, and spends most of a short training unlearning that (docs/choosing.md).
+    The embedding is as long as the latent and begins as N(0, scale^2).
     """
 
-    START = 0.05
-
-    def __init__(self, latent: int, classes: int):
+    def __init__(self, latent: int, classes: int, scale: float):
         super().__init__()
         self.embedding = nn.Embedding(classes, latent) if classes else None
         self.features = latent * (2 if classes else 1)
         if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, 0.0, self.START)
+            nn.init.normal_(self.embedding.weight, 0.0, scale)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         if self.embedding is None:

@@ -57,7 +57,7 @@ class R3ganGenerator(nn.Module):
         super().__init__()
         widths = stage_widths(settings, shape, "generator")
         scale = (len(widths) * settings.blocks) ** -0.25
-        self.input = LatentAndClass(shape.latent, shape.classes)
+        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale)
         self.scale = nn.Linear(self.input.features, widths[0], bias=False)
         msr_(self.scale.weight, self.input.features)
         self.base = nn.Parameter(torch.randn(widths[0], *shape.base))

@@ -15,13 +15,15 @@ SMALLEST_BASE = 4
 class Shape:
     """What a network makes or judges.
 
-    size: height and width. classes: 0 for an unconditional network. latent: the noise's size.
+    size: height and width. classes: 0 for an unconditional network. latent: the noise's size. class_scale: the standard
+    deviation of the generator's class embedding at the start.
     """
 
     size: tuple[int, int]
     channels: int
     classes: int
     latent: int
+    class_scale: float = 0.05
 
     @staticmethod
     def of(recipe: ImageRecipe) -> Shape:
@@ -32,7 +34,7 @@ class Shape:
         if recipe.conditional and not data.classes:
             raise UserError("conditional is true, but data.classes names none: name them or set it to false.")
         classes = len(data.classes or ()) if recipe.conditional else 0
-        return Shape(data.size, data.channels, classes, recipe.latent.size)
+        return Shape(data.size, data.channels, classes, recipe.latent.size, recipe.latent.class_scale)
 
     @property
     def doublings(self) -> int:
