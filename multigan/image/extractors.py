@@ -63,7 +63,8 @@ class Extractor:
         picture = rgb(torch.from_numpy(np.ascontiguousarray(pictures)).to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             features = self.network(self.prepare(picture))
-        return features.float().cpu().numpy()  # type: ignore[no-any-return]
+        array: Features = features.float().cpu().numpy()
+        return array
 
 
 def rgb(pictures: Tensor) -> Tensor:
