@@ -61,7 +61,7 @@ def draw(model: Path, picture: Path) -> tuple[int, float]:
     import time
 
     from multigan.runtime import Generator
-    from multigan.runtime.pictures import by_class, enlarge, grid, save_image, to_uint8
+    from multigan.runtime.pictures import class_grid, save_image, to_uint8
 
     generator = Generator.load(model)
     names = generator.contract.labels
@@ -70,6 +70,5 @@ def draw(model: Path, picture: Path) -> tuple[int, float]:
     began = time.perf_counter()
     samples = generator.sample(count)
     took = 1000 * (time.perf_counter() - began) / count
-    pixels, columns = by_class(enlarge(to_uint8(samples)), len(names))
-    save_image(grid(pixels, columns, names), picture)
+    save_image(class_grid(to_uint8(samples), names), picture)
     return count, took
