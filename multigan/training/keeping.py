@@ -34,11 +34,12 @@ class Keeper:
             self._at = samples
         for torn in self.run.checkpoints.glob(f".*.tmp{WEIGHTS}"):  # left by a process that was killed while it wrote
             torn.unlink(missing_ok=True)
-        saved = self.run.saved()
-        for old in [count for count in saved if count > samples or count in saved[: -self.keep]]:
+        past = [count for count in self.run.saved() if count > samples]
+        old = [count for count in self.run.saved() if count <= samples][: -self.keep]
+        for gone in [*past, *old]:
             # The state goes first: weights without a state are no checkpoint to resume from, the reverse neither.
-            self.run.state(old).unlink(missing_ok=True)
-            self.run.weights(old).unlink(missing_ok=True)
+            self.run.state(gone).unlink(missing_ok=True)
+            self.run.weights(gone).unlink(missing_ok=True)
 
     def keep_best(self, value: float, metric: str, save: Callable[[], None]) -> None:
         """Call `save`, which writes the best weights, if `value` is the smallest so far; then remember it."""
