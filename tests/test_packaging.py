@@ -106,15 +106,15 @@ def test_train_export_and_generate_from_an_empty_folder(installed: Path, tmp_pat
     assert list((tmp_path / "made").glob("*.png"))
 
 
-def test_the_wheel_holds_the_package_and_no_more(wheel: Path) -> None:
+def test_the_wheel_holds_the_package_and_no_more(wheel: Path, checkout: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         held = {name: archive.read(name) for name in names}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"multigan"}
-    for path in (ROOT / "multigan").rglob("*"):
+    for path in (checkout / "multigan").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            assert held[str(path.relative_to(ROOT))] == path.read_bytes()
-    for path in (ROOT / "recipes").glob("*.yaml"):
+            assert held[str(path.relative_to(checkout))] == path.read_bytes()
+    for path in (checkout / "recipes").glob("*.yaml"):
         assert held[f"multigan/recipes/{path.name}"] == path.read_bytes()
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
     assert any(name.endswith("dist-info/licenses/multigan/embedded/digits.txt") for name in names)
