@@ -29,7 +29,6 @@ from multigan.runtime.pictures import by_class, enlarge, grid, save_image, to_ui
 REFERENCE = 1024
 """Real pictures that previews are compared with."""
 PREVIEWS = 64
-EVALUATED = 2000
 
 
 def resolve(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
@@ -190,7 +189,7 @@ def _report(stream: ImageStream) -> list[str]:
 
 
 class _Evaluator:
-    """The Fréchet distance and precision and recall of EfficientNet-Lite0's features, against part of the data."""
+    """The recipe's Fréchet distance, with precision and recall, against part of the data."""
 
     def __init__(self, recipe: ImageRecipe, data: Data, device: torch.device):
         from multigan.image.extractors import extractor
@@ -199,10 +198,12 @@ class _Evaluator:
         if not isinstance(data.stream, ImageStream):
             raise TypeError("the data is not of pictures")
         self.recipe, self.device = recipe, device
-        indices = np.random.default_rng(recipe.seed).permutation(len(data.stream))[:EVALUATED]
+        indices = np.random.default_rng(recipe.seed).permutation(len(data.stream))[: recipe.evaluation.samples]
         self.labels = data.stream.labels[torch.from_numpy(indices)] if data.stream.labels is not None else None
-        # At half the size the features cost a CPU a sixth: still worth comparing within one training.
-        chosen = extractor("efflite0" if device.type == "cuda" else "efflite0-112", device)
+        name = recipe.evaluation.extractor
+        if name == "auto":
+            name = "efflite0" if device.type == "cuda" else "efflite0-112"
+        chosen = extractor(name, device)
         self.name = chosen.metric
         self.measure = Measure(chosen, data.stream.samples(indices).numpy())
 
