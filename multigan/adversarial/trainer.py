@@ -26,6 +26,13 @@ class Drawn:
     draws: list[Draws]
 
 
+def share(batch: int, accumulate: int, world: World) -> int:
+    """Samples in one part of one process. Raises ValueError where the batch cannot be split evenly."""
+    if batch % (accumulate * world.size):
+        raise ValueError(f"a batch of {batch} cannot be split evenly over {world.size} processes x {accumulate} parts")
+    return batch // (accumulate * world.size)
+
+
 class Trainer:
     """Plays the game phase by phase.
 
@@ -49,10 +56,7 @@ class Trainer:
         self.game, self.phases, self.stream, self.ema = game, list(phases), stream, ema
         self.batch, self.accumulate, self.seed = batch, accumulate, seed
         self.world = world or World()
-        if batch % (accumulate * self.world.size):
-            raise ValueError(
-                f"a batch of {batch} cannot be split evenly over {self.world.size} processes x {accumulate} parts"
-            )
+        self.part = share(batch, accumulate, self.world)
         fp16 = game.arithmetic.autocast == torch.float16
         self.scales = {phase.name: LossScale(game.device, fp16) for phase in phases}
         self.skips = Skips(game.device, nonfinite_limit, [phase.name for phase in phases])
@@ -98,7 +102,7 @@ class Trainer:
 
     def _draw(self) -> Drawn:
         """The next batch of the data stream: this process's parts of it."""
-        part = self.batch // (self.world.size * self.accumulate)
+        part = self.part
         first = self.world.rank * self.accumulate * part
         taken = self.stream.take(self.samples + first, part * self.accumulate)
         parts, draws = [], []

@@ -12,7 +12,7 @@ from torch import nn
 from multigan import assemble, checkpoint, heads
 from multigan.adversarial.distributed import World
 from multigan.adversarial.monitor import NotFinite
-from multigan.adversarial.trainer import Trainer
+from multigan.adversarial.trainer import Trainer, share
 from multigan.errors import UserError
 from multigan.files import write_text
 from multigan.recipe import Recipe, notes, to_yaml
@@ -74,6 +74,10 @@ class Session:
             display.say(sentence)
         self.head = heads.head(self.recipe)
         self.training = self.recipe.training
+        try:
+            share(self.training.batch, self.training.accumulate, world)
+        except ValueError as error:
+            raise UserError(f"training.batch: {error}.") from error
         self.run = self._folder()
         self.data = self.head.open_data(device, self.training.batch // world.size, self._decoding)
         display.end()
@@ -126,20 +130,17 @@ class Session:
         if self.training.compile:
             compiled = {"generator": _compile(generator), "discriminator": _compile(discriminator)}
         game = self.head.game(generator, discriminator, how, self.device, compiled)
-        try:
-            return Trainer(
-                game,
-                self.head.phases(game),
-                self.data.stream,
-                assemble.ema(generator, self.recipe.ema, self.training.samples),
-                batch=self.training.batch,
-                accumulate=self.training.accumulate,
-                seed=self.recipe.seed,
-                world=self.world,
-                nonfinite_limit=self.training.nonfinite_limit,
-            )
-        except ValueError as error:
-            raise UserError(f"training.batch: {error}.") from error
+        return Trainer(
+            game,
+            self.head.phases(game),
+            self.data.stream,
+            assemble.ema(generator, self.recipe.ema, self.training.samples),
+            batch=self.training.batch,
+            accumulate=self.training.accumulate,
+            seed=self.recipe.seed,
+            world=self.world,
+            nonfinite_limit=self.training.nonfinite_limit,
+        )
 
     # --- saving and restoring ---------------------------------------------------------------------------------------
 
