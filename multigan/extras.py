@@ -15,4 +15,5 @@ def need(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        raise UserError(f"this needs {module.split('.')[0]}, which is not installed: pip install 'multigan[{extra}]'") from error
+        package = module.split(".")[0]
+        raise UserError(f"this needs {package}, which is not installed: pip install 'multigan[{extra}]'") from error

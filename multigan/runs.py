@@ -1,11 +1,11 @@
 """Where the files of a run are. No torch.
 
-    runs/NAME/recipe.yaml                       the recipe, with everything that was chosen from the data filled in
-    runs/NAME/metrics.jsonl                     one JSON object a line
-    runs/NAME/previews/000012800.png            grids from fixed latents; training.gif shows them in a row
-    runs/NAME/checkpoints/000012800.safetensors         weights, with the recipe inside
-    runs/NAME/checkpoints/000012800.state.safetensors   what resuming needs beside them
-    runs/NAME/checkpoints/best.safetensors      the weights that the evaluation found best
+runs/NAME/recipe.yaml                       the recipe, with everything that was chosen from the data filled in
+runs/NAME/metrics.jsonl                     one JSON object a line
+runs/NAME/previews/000012800.png            grids from fixed latents; training.gif shows them in a row
+runs/NAME/checkpoints/000012800.safetensors         weights, with the recipe inside
+runs/NAME/checkpoints/000012800.state.safetensors   what resuming needs beside them
+runs/NAME/checkpoints/best.safetensors      the weights that the evaluation found best
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def find_checkpoint(path: Path | None = None) -> Path:
     """
     if path is not None and path.is_file():
         if path.name.endswith(STATE):
-            raise UserError(f"{path} holds the optimizer's state: give {path.name.removesuffix(STATE)}{WEIGHTS} instead.")
+            weights = path.name.removesuffix(STATE) + WEIGHTS
+            raise UserError(f"{path} holds the optimizer's state: give {weights} instead.")
         return path
     if path is not None and not path.exists():
         raise UserError(f"{path} does not exist: give a run's folder or a .safetensors file.")

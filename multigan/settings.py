@@ -1,4 +1,4 @@
-"""The parts of a recipe that every modality shares, as validated objects. No torch: `multigan/assemble.py` builds from them.
+"""The parts of a recipe that every modality shares, as validated objects. No torch: `assemble.py` builds from them.
 
 A field that may change during training takes a number or a schedule: `{start: 2.0, end: 0.2}`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
 
 class Settings(BaseModel):
     """Base of every part of a recipe: unknown keys are refused, values are not coerced from other types' text."""

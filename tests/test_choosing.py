@@ -17,9 +17,12 @@ from multigan.image.choosing import choose, gamma, recipe_for, settle_gamma
 from multigan.image.data import Survey
 
 
-def survey(count: int = 500, size: tuple[int, int] = (32, 32), channels: int = 3, classes: list[str] | None = None) -> Survey:
+def survey(
+    count: int = 500, size: tuple[int, int] = (32, 32), channels: int = 3, classes: list[str] | None = None
+) -> Survey:
     counts = [count // len(classes)] * len(classes) if classes else None
-    return Survey("pets/", count, classes, counts, Counter({size: count}), Counter({"RGB": count}), 100, 0, size, channels, bool(classes))
+    sizes, modes = Counter({size: count}), Counter({"RGB": count})
+    return Survey("pets/", count, classes, counts, sizes, modes, 100, 0, size, channels, bool(classes))
 
 
 def folder(path: Path, classes: tuple[str, ...], each: int) -> Path:

@@ -27,7 +27,10 @@ SMALL_NETWORKS = {
 }
 
 
-def folder(path: Path, size: tuple[int, int], mode: str, each: int = 10, classes: tuple[str, ...] = ("ash", "oak")) -> Path:
+CLASSES = ("ash", "oak")
+
+
+def folder(path: Path, size: tuple[int, int], mode: str, each: int = 10, classes: tuple[str, ...] = CLASSES) -> Path:
     """Noise of a colour of its class, `each` pictures a class."""
     rng = np.random.default_rng(0)
     bands = len(Image.new(mode, (1, 1)).getbands())
@@ -50,8 +53,8 @@ def trained(out: Path, *arguments: str | Path, sets: list[str] = TINY) -> Genera
     return Generator.load(out / "model.onnx")
 
 
-def test_from_a_folder_without_a_recipe_to_labelled_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = folder(tmp_path / "trees", (24, 40), "RGB")
+def test_from_a_folder_alone_to_labelled_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = folder(tmp_path / "trees", (24, 40), "RGB", each=24)
     out = tmp_path / "run"
     small = ["generator.width=4", "discriminator.width=4"]
     generator = trained(out, "--data", data, sets=[*TINY, *small])

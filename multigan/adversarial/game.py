@@ -167,4 +167,3 @@ class Game:
         with self.arithmetic.context(self.device):
             logits = run(samples, **batch.conditions)
         return logits if logits.dtype == torch.float64 else logits.float()
-

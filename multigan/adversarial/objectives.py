@@ -94,4 +94,3 @@ class Adversarial:
                 real = game.judge(game.augment(batch.sample, "real"), batch)
         loss = self.loss.generator(fake, real)
         return loss, {"generator": loss.detach()}
-

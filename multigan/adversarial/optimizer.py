@@ -86,5 +86,3 @@ class Updater:
         self.adam.step()
         scale.update(bad)
         return bad
-
-

@@ -31,15 +31,16 @@ def gamma(height: int, width: int) -> float:
 
 def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
     """Replace every `gamma: auto` of a recipe whose size is known."""
-    if recipe.data.size is None or not any(isinstance(each, R1 | R2) and each.gamma == "auto" for each in recipe.regularizers):
+    still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
+    if recipe.data.size is None or not still_open:
         return recipe, []
     height, width = recipe.data.size
     value = gamma(height, width)
-    settled = [
-        each.model_copy(update={"gamma": value}) if isinstance(each, R1 | R2) and each.gamma == "auto" else each
-        for each in recipe.regularizers
-    ]
-    why = f"gamma {value:g}: 0.2 x (height x width / 32^2)^1.5. Raise it where training is unstable or collapses, lower it where pictures stay blurred."
+    settled = [each.model_copy(update={"gamma": value}) if each in still_open else each for each in recipe.regularizers]
+    why = (
+        f"gamma {value:g}: 0.2 x (height x width / 32^2)^1.5. Raise it where training is unstable or collapses, lower "
+        "it where pictures stay blurred."
+    )
     return recipe.model_copy(update={"regularizers": settled}), [why]
 
 
@@ -70,14 +71,17 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
     if not gpu and max(height, width) > CPU_LARGEST:
         scale = CPU_LARGEST / max(height, width)
         height, width = (max(16, round(side * scale / 8) * 8) for side in (height, width))
-        sentences.append(f"{width}x{height} rather than {survey.size[1]}x{survey.size[0]}: larger takes a CPU hours; --set data.size=[{survey.size[0]},{survey.size[1]}] asks for it.")
+        sentences.append(
+            f"{width}x{height} rather than {survey.size[1]}x{survey.size[0]}: larger takes a CPU hours; "
+            f"--set data.size=[{survey.size[0]},{survey.size[1]}] asks for it."
+        )
     few = survey.count < FEW
     batch = 64
     while batch > survey.count and batch > 8:
         batch //= 2
     if survey.count < batch:
         raise UserError(
-            f"{survey.place} holds {survey.count} pictures, and a training needs {batch} at the very least: add pictures."
+            f"{survey.place} holds {survey.count} pictures, and a training needs {batch} at least: add pictures."
         )
     channels = 64 if gpu else 32
     network = {"kind": "dcgan", "width": channels}
@@ -100,11 +104,12 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
         "training": {"samples": 4_000_000 if gpu else 400_000, "batch": batch},
     }
     sentences.append(
-        f"Convolutional networks of width {channels} with the relativistic loss and penalties on both sides, which keep "
-        "their variety where the older losses collapse (docs/choosing.md)."
+        f"Convolutional networks of width {channels} with the relativistic loss and penalties on both sides, which "
+        "keep their variety where the older losses collapse (docs/choosing.md)."
     )
     if few:
-        mapping["augment"] = {"kinds": ["translation", "cutout", "color"][: 3 if survey.channels > 1 else 2], "probability": 0.5}
+        kinds = ["translation", "cutout", "color"] if survey.channels > 1 else ["translation", "cutout"]
+        mapping["augment"] = {"kinds": kinds, "probability": 0.5}
         sentences.append(
             f"Augmentation in half of the views: {survey.count:,} pictures are few, and a discriminator would learn "
             "them by heart. Under 1,000, start from a related model with --init-from."

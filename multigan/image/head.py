@@ -167,7 +167,8 @@ class Head:
         save_image(grid(pixels, columns), path.with_suffix(".png"))
 
     def save_movie(self, folder: Path, path: Path) -> None:
-        pictures = [Image.open(each).convert("P" if self.recipe.data.channels == 1 else "RGB") for each in _frames(folder)]
+        mode = "P" if self.recipe.data.channels == 1 else "RGB"
+        pictures = [Image.open(each).convert(mode) for each in sorted(folder.glob("*.png"))]
         if pictures:
             times = [120] * (len(pictures) - 1) + [1500]
             with replacing(path) as temporary:
@@ -175,10 +176,6 @@ class Head:
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
         return _Evaluator(self.recipe, data, device)
-
-
-def _frames(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.png"))
 
 
 def _report(stream: ImageStream) -> list[str]:

@@ -84,9 +84,7 @@ class Session:
         for sentence in self.data.report:
             display.say(sentence)
         self.trainer = self._trainer()
-        self.previews = Previews(
-            self.head, self.trainer, self.data.reference, self.run, self.training.samples, display
-        )
+        self.previews = Previews(self.head, self.trainer, self.data.reference, self.run, self.training.samples, display)
         self.keeper = Keeper(self.run, self.training.keep, self._save)
         self.resumed = self.keeper.restore(self._restore, display.say) if options.resume else None
         # When each regular action was last carried out: what a resumed run did at its checkpoint is not done again.
