@@ -87,5 +87,5 @@ def test_the_generator_finds_all_modes(loss: losses.Loss, penalties: list[Penalt
     blind, _ = near(
         torch.stack([samples[:, 0] * cos - samples[:, 1] * sin, samples[:, 0] * sin + samples[:, 1] * cos], 1)
     )
-    assert share > blind + 0.1, (share, blind)
+    assert share > blind + 0.05, (share, blind)  # five times what chance moves 4,000 samples by
     assert near(ring().samples)[0] == pytest.approx(0.956, abs=0.01)
