@@ -59,7 +59,7 @@ def test_from_a_folder_alone_to_labelled_pictures(tmp_path: Path, capsys: pytest
     small = ["generator.width=4", "discriminator.width=4"]
     generator = trained(out, "--data", data, sets=[*TINY, *small])
     said = " ".join(capsys.readouterr().err.split())
-    for sentence in ("Size 40x24", "3 channels", "2 classes", "gamma 0.18", "multigan export"):
+    for sentence in ("Size 40x24", "3 channels", "2 classes", "gamma 0.18 to 0.018", "multigan export"):
         assert sentence in said, sentence
     assert generator.contract.labels == ["ash", "oak"]
     assert generator.sample(3).shape == (3, 3, 24, 40)

@@ -43,11 +43,11 @@ def image(
 
     need("torch", "train")
     from multigan.runs import find_checkpoint
-    from multigan.training.display import Terminal
+    from multigan.training.display import speaker
     from multigan.training.session import Options
     from multigan.training.session import train as run
 
-    display = Terminal()
+    display = speaker()
     if resume is not None:
         if out is not None or init_from is not None:
             raise UserError(

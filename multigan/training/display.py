@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Protocol
@@ -88,3 +89,8 @@ class Terminal:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def speaker() -> Display:
+    """The terminal; of several processes that a launcher started, for the first alone."""
+    return Terminal() if os.environ.get("RANK", "0") == "0" else Quiet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import resource
@@ -55,7 +56,7 @@ def recipe(data: Path, *changes: str, **parts: Any) -> Recipe:
             "log_every": 3, "checkpoint_every": 40, "preview_every": 80,
         },
     }  # fmt: skip
-    mapping.update(parts)
+    mapping = copy.deepcopy({**mapping, **parts})
     for change in changes:
         override(mapping, change)
     return parse(mapping)

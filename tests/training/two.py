@@ -30,7 +30,9 @@ def play(data: Path, out: Path, budget: int) -> Path:
     try:
         heard = Listening()
         session = Session(recipe(data, *changes, **parts), Options(out=out), torch.device("cpu"), world, heard)
-        session.trainer.game.augmentation.adaptive.samples = 200.0  # type: ignore[union-attr]
+        controller = session.trainer.game.augmentation.adaptive  # type: ignore[union-attr]
+        controller.samples = 200.0
+        controller.probability.fill_(0.5)
         session.play()
         networks = {**session.trainer.game.networks, "average": session.trainer.ema.module}
         weights = {

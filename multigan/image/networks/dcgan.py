@@ -45,7 +45,8 @@ class DcganGenerator(nn.Module):
 
 class DcganDiscriminator(nn.Module):
     """4x4 convolutions of stride 2 down to the base with LeakyReLU, batch norm in all but the first; then one
-    convolution over the whole base. A class adds its projection of the mean features."""
+    convolution over the whole base. A class adds its projection of the features, each place of the base by itself:
+    their mean would not tell a class by where its strokes are."""
 
     def __init__(self, settings: Dcgan, shape: Shape):
         super().__init__()
@@ -57,13 +58,13 @@ class DcganDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.logit = nn.Conv2d(widths[-1], 1, shape.base)
         _initialise(self, normalized, LEAKY_GAIN)
-        self.projection = ClassProjection(widths[-1], shape.classes) if shape.classes else None
+        self.projection = ClassProjection(widths[-1] * shape.base[0] * shape.base[1], shape.classes) if shape.classes else None
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """images `[B, C, H, W]`, label int64 `[B]` if conditional -> logits `[B]`."""
         features = self.layers(images)
         logits: Tensor = self.logit(features).flatten()
-        return logits if self.projection is None else logits + self.projection(features.mean((2, 3)), label)
+        return logits if self.projection is None else logits + self.projection(features.flatten(1), label)
 
 
 def _after(width: int, normalized: bool, leaky: bool = False) -> list[nn.Module]:
