@@ -95,7 +95,7 @@ class R1(Penalty):
 
     kind: Literal["r1"]
     gamma: Weight | Literal["auto"] = "auto"
-    """auto: by a rule of the modality; for pictures it grows with their size."""
+    """auto: by a rule of the modality; for pictures it grows with their size and anneals to a tenth."""
 
 
 class R2(Penalty):

@@ -15,6 +15,7 @@ from multigan import recipe as recipes
 from multigan.errors import UserError
 from multigan.image.choosing import choose, gamma, recipe_for, settle_gamma
 from multigan.image.data import Survey
+from multigan.settings import Schedule
 
 
 def survey(
@@ -44,8 +45,8 @@ def test_gamma_is_the_measured_one_at_32_and_grows_with_the_power_three_halves_o
 def test_only_a_gamma_left_open_is_settled() -> None:
     recipe = recipes.load("quickstart", ["regularizers.0.gamma=auto", "regularizers.1.gamma=0.7", "data.size=[64,64]"])
     settled, why = settle_gamma(recipe)
-    assert [each.gamma for each in settled.regularizers] == [1.6, 0.7]
-    assert "gamma 1.6" in why[0]
+    assert [each.gamma for each in settled.regularizers] == [Schedule(start=1.6, end=1.6 / 10), 0.7]
+    assert "gamma 1.6 to 0.16" in why[0]
     assert settle_gamma(settled) == (settled, [])
 
 

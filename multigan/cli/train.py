@@ -73,7 +73,5 @@ def image(
         display.say(f"  go on:   multigan train image --resume {outcome.run.folder}")
     display.say(f"  look:    {outcome.run.movie} and {outcome.run.previews}/")
     if outcome.run.best.exists():
-        display.say(
-            f"  best:    {outcome.run.best} by {outcome.run.metrics}; export takes it"
-        )
+        display.say(f"  best:    {outcome.run.best} by {outcome.run.metrics}; export takes it")
     display.say(f"  export:  multigan export --onnx {outcome.run.folder}")

@@ -13,7 +13,7 @@ from multigan.image.config import ImageRecipe
 from multigan.image.data import Survey, inspect
 from multigan.recipe import Recipe
 from multigan.runs import Run
-from multigan.settings import R1, R2
+from multigan.settings import R1, R2, Schedule
 
 GAMMA_AT_32 = 0.2
 CPU_LARGEST = 64
@@ -30,15 +30,18 @@ def gamma(height: int, width: int) -> float:
 
 
 def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
-    """Replace every `gamma: auto` of a recipe whose size is known."""
+    """Replace every `gamma: auto` of a recipe whose size is known, by a schedule that ends with a tenth of the rule's."""
     still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
     if recipe.data.size is None or not still_open:
         return recipe, []
     height, width = recipe.data.size
     value = gamma(height, width)
-    settled = [each.model_copy(update={"gamma": value}) if each in still_open else each for each in recipe.regularizers]
+    schedule = Schedule(start=value, end=value / 10)
+    settled = [
+        each.model_copy(update={"gamma": schedule}) if each in still_open else each for each in recipe.regularizers
+    ]
     why = (
-        f"gamma {value:g}: 0.2 x (height x width / 32^2)^1.5. Raise it where training is unstable or collapses, lower "
+        f"gamma {value:g} to {value / 10:g}: 0.2 x (height x width / 32^2)^1.5, annealed to a tenth. Raise it where training is unstable or collapses, lower "
         "it where pictures stay blurred."
     )
     return recipe.model_copy(update={"regularizers": settled}), [why]
@@ -85,6 +88,7 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
         )
     channels = 64 if gpu else 32
     network = {"kind": "dcgan", "width": channels}
+    rate = {"lr": {"start": 4e-4, "end": 5e-5}}
     mapping: dict[str, Any] = {
         "modality": "image",
         "name": _name(data),
@@ -99,8 +103,8 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
         "discriminator": {**network, "normalize": "none"},
         "loss": {"kind": "relativistic"},
         "regularizers": [{"kind": "r1", "every": 4}, {"kind": "r2", "every": 4}],
-        "generator_optimizer": {"lr": 4e-4},
-        "discriminator_optimizer": {"lr": 4e-4},
+        "generator_optimizer": dict(rate),
+        "discriminator_optimizer": dict(rate),
         "training": {"samples": 4_000_000 if gpu else 400_000, "batch": batch},
     }
     sentences.append(

@@ -58,7 +58,9 @@ class DcganDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.logit = nn.Conv2d(widths[-1], 1, shape.base)
         _initialise(self, normalized, LEAKY_GAIN)
-        self.projection = ClassProjection(widths[-1] * shape.base[0] * shape.base[1], shape.classes) if shape.classes else None
+        self.projection = (
+            ClassProjection(widths[-1] * shape.base[0] * shape.base[1], shape.classes) if shape.classes else None
+        )
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """images `[B, C, H, W]`, label int64 `[B]` if conditional -> logits `[B]`."""
