@@ -30,7 +30,7 @@ def gamma(height: int, width: int) -> float:
 
 
 def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
-    """Replace every `gamma: auto` of a recipe whose size is known, by a schedule that ends with a tenth of the rule's."""
+    """Replace every `gamma: auto` of a recipe whose size is known, annealing the rule's to a tenth."""
     still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
     if recipe.data.size is None or not still_open:
         return recipe, []
@@ -41,7 +41,8 @@ def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
         each.model_copy(update={"gamma": schedule}) if each in still_open else each for each in recipe.regularizers
     ]
     why = (
-        f"gamma {value:g} to {value / 10:g}: 0.2 x (height x width / 32^2)^1.5, annealed to a tenth. Raise it where training is unstable or collapses, lower "
+        f"gamma {value:g} to {value / 10:g}: 0.2 x (height x width / 32^2)^1.5, annealed to a tenth. "
+        "Raise it where training is unstable or collapses, lower "
         "it where pictures stay blurred."
     )
     return recipe.model_copy(update={"regularizers": settled}), [why]
