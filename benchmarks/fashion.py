@@ -15,6 +15,7 @@ import argparse
 import gzip
 import io
 import json
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -87,19 +88,26 @@ def play(arm: str, pictures: Path, given: argparse.Namespace) -> dict[str, objec
     """Train and evaluate one arm; its figures."""
     changes = [f"seed={given.seed}", *given.set]
     folder = given.out / Path(arm).stem
-    trial = given.out / f"{Path(arm).stem}-trial-{time.time_ns()}"
-    train(arm, pictures, trial, given.trial, [*changes, "training.samples=100000000"])
-    samples = int(speed(trial) * 60 * given.minutes * SHARE)
-    began = time.perf_counter()
-    train(arm, pictures, folder, given.minutes, [*changes, f"training.samples={samples}"])
-    seconds = time.perf_counter() - began
-    print(f"{arm}: trained for {seconds / 60:.1f} minutes towards {samples:,} images; evaluating", flush=True)
+    done = folder / "trained.json"
+    if not done.exists():
+        trial = given.out / f"{Path(arm).stem}-trial"
+        for each in (trial, folder):
+            shutil.rmtree(each, ignore_errors=True)  # of a run that was broken off
+        train(arm, pictures, trial, given.trial, [*changes, "training.samples=100000000"])
+        samples = int(speed(trial) * 60 * given.minutes * SHARE)
+        began = time.perf_counter()
+        train(arm, pictures, folder, given.minutes, [*changes, f"training.samples={samples}"])
+        done.write_text(json.dumps({"minutes": (time.perf_counter() - began) / 60, "horizon": samples}))
+    trained = json.loads(done.read_text())
+    print(
+        f"{arm}: trained for {trained['minutes']:.1f} minutes towards {trained['horizon']:,} images; evaluating",
+        flush=True,
+    )
     multigan("evaluate", folder, "--samples", str(given.samples), "--seed", str(given.seed), "--out", folder / "report")
     report = json.loads((folder / "report" / "report.json").read_text())
     shown = max(int(path.name.split(".")[0]) for path in (folder / "checkpoints").glob("*.state.safetensors"))
     return {
-        "minutes": seconds / 60,
-        "horizon": samples,
+        **trained,
         "shown": shown,
         "images_per_second": speed(folder),
         "figures": report["figures"],

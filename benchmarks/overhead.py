@@ -11,11 +11,20 @@ import argparse
 
 from _timing import interleave, machine, pin, ratio, repeat, table
 
-EAGER = "[{kind: r1, gamma: 0.2}, {kind: r2, gamma: 0.2}]"
+ADAM = "{lr: 4.0e-4, betas: [0.5, 0.99]}"
+
+
+def quickstart(every: int) -> tuple[str, list[str]]:
+    """The quick start's recipe with its schedules held where they begin."""
+    penalties = f"[{{kind: r1, gamma: 0.2, every: {every}}}, {{kind: r2, gamma: 0.2, every: {every}}}]"
+    adam = [f"generator_optimizer={ADAM}", f"discriminator_optimizer={ADAM}"]
+    return "quickstart", ["data.channels=1", f"regularizers={penalties}", *adam]
+
+
 CASES = {
     "dcgan": ("dcgan", ["data.size=[32,32]", "data.channels=3"]),
-    "quickstart, penalties every 4": ("quickstart", ["data.channels=1"]),
-    "quickstart, penalties every turn": ("quickstart", ["data.channels=1", f"regularizers={EAGER}"]),
+    "quickstart, penalties every 4": quickstart(4),
+    "quickstart, penalties every turn": quickstart(1),
 }
 
 

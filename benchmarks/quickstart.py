@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,7 @@ def train(seed: int, folder: Path, changes: list[str]) -> Path:
     model = folder / f"seed{seed}.onnx"
     if not (model.exists() and model.with_suffix(".json").exists()):
         place = folder / f"run{seed}"
+        shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off
         settings = [part for each in changes for part in ("--set", each)]
         seconds = run([*MULTIGAN, "quickstart", "--seed", str(seed), "--out", str(place), *settings])
         os.replace(place / "digits.onnx", model)

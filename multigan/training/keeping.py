@@ -32,7 +32,8 @@ class Keeper:
         if samples != self._at:
             self._save()
             self._at = samples
-        for torn in self.run.checkpoints.glob(f".*.tmp{WEIGHTS}"):  # left by a process that was killed while it wrote
+        # Left by a process that was killed while it wrote: multigan's temporary files, and safetensors' own.
+        for torn in [*self.run.checkpoints.glob(f".*.tmp{WEIGHTS}"), *self.run.checkpoints.glob(".tmp??????")]:
             torn.unlink(missing_ok=True)
         past = [count for count in self.run.saved() if count > samples]
         old = [count for count in self.run.saved() if count <= samples][: -self.keep]
