@@ -1,7 +1,7 @@
 """Checkpoints: weights in safetensors with the recipe inside, and beside them what resuming needs. No pickle.
 
-Order of writing: weights, then state, each under a temporary name, flushed and renamed. The state holds the digests of
-the weights it belongs to and of its own tensors: a pair is trusted only if both files are whole and belong together.
+Order of writing: weights, then state, each under a temporary name, flushed and renamed. Each file holds a digest of its
+content, and the state that of its weights: a file with a bit turned over, or one of another pair, is never used.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Weights:
     recipe: Recipe
     samples: int
     networks: dict[str, dict[str, Tensor]]
+    digest: str
 
 
 @dataclass
@@ -45,89 +46,84 @@ class State:
     numbers: dict[str, Any]
 
 
-def save_weights(path: Path, recipe: Recipe, samples: int, networks: dict[str, nn.Module]) -> None:
-    """Write the networks' weights to `path`, whole or not at all."""
+def save_weights(path: Path, recipe: Recipe, samples: int, networks: dict[str, nn.Module]) -> str:
+    """Write the networks' weights to `path`, whole or not at all; give the file's digest."""
     tensors = {
         f"{name}.{key}": value for name, module in networks.items() for key, value in module.state_dict().items()
     }
-    metadata = {"multigan": __version__, "samples": str(samples), "recipe": recipe.model_dump_json()}
-    _save(path, tensors, metadata)
+    return _save(path, tensors, {"samples": str(samples), "recipe": recipe.model_dump_json()})
 
 
 def save(run: Run, samples: int, recipe: Recipe, networks: dict[str, nn.Module], state: State) -> None:
     """Write the pair of files that resuming after `samples` samples takes."""
-    weights = run.weights(samples)
-    save_weights(weights, recipe, samples, networks)
-    numbers = json.dumps(state.numbers, sort_keys=True)
-    metadata = {"multigan": __version__, "numbers": numbers, "weights": _digest(weights)}
-    _save(run.state(samples), state.tensors, {**metadata, "state": _digest_state(state.tensors, metadata)})
+    weights = save_weights(run.weights(samples), recipe, samples, networks)
+    _save(run.state(samples), state.tensors, {"numbers": json.dumps(state.numbers), "weights": weights})
 
 
-def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def _save(path: Path, tensors: dict[str, Tensor], about: dict[str, str]) -> str:
     # Cloned, since safetensors refuses tensors that share memory, and contiguous, since it stores no strides.
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    about = {"multigan": __version__, **about}
+    digest = _digest(plain, about)
     with replacing(path) as temporary:
         try:
-            save_file(plain, temporary, metadata)
+            save_file(plain, temporary, {**about, "digest": digest})
         except SafetensorError as error:
             raise OSError(str(error)) from error
+    return digest
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
-def _digest_state(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
-    """Of the numbers and of every tensor's name, type, shape and bytes: safetensors itself keeps no checksum."""
-    digest = hashlib.blake2b(json.dumps([metadata["numbers"], metadata["weights"]]).encode())
+def _digest(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
+    """Of the metadata and of every tensor's name, type, shape and bytes: safetensors itself keeps no checksum."""
+    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
-        plain = value.detach().cpu().contiguous()
-        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)};".encode())
-        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a safetensors file. Raises UserError where it is damaged."""
+    """Metadata and tensors of a file that `_save` wrote. Raises UserError where it is damaged or another's."""
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            about, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is damaged or is no checkpoint ({error}): use another one.") from error
+    if "digest" not in about:
+        raise UserError(f"{path} is not a checkpoint of multigan.")
+    if about["digest"] != _digest(tensors, {key: value for key, value in about.items() if key != "digest"}):
+        raise UserError(f"{path} is damaged: its content is not what was written.")
+    return about, tensors
 
 
 def load(path: Path) -> Weights:
     """Read a weights file. Raises UserError where it is damaged or not multigan's."""
-    metadata, tensors = _read(path)
-    if "recipe" not in metadata:
-        raise UserError(f"{path} is not a checkpoint of multigan: it has no recipe inside.")
+    about, tensors = _read(path)
+    if "recipe" not in about:
+        raise UserError(f"{path} has no recipe inside: give a weights file of a run.")
     try:
-        recipe = parse(json.loads(metadata["recipe"]), f"the recipe inside {path}")
-        samples = int(metadata.get("samples", "0"))
-    except ValueError as error:
+        recipe = parse(json.loads(about["recipe"]), f"the recipe inside {path}")
+        samples = int(about.get("samples", "0"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): use another checkpoint.") from error
     networks: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         network, _, key = name.partition(".")
         networks.setdefault(network, {})[key] = value
-    return Weights(path, recipe, samples, networks)
+    return Weights(path, recipe, samples, networks, about["digest"])
 
 
 def load_pair(run: Run, samples: int) -> tuple[Weights, State]:
     """Read the pair of files written after `samples` samples. Raises UserError where it is not whole."""
-    metadata, tensors = _read(run.state(samples))
-    path = run.weights(samples)
+    about, tensors = _read(run.state(samples))
     try:
-        whole = metadata["state"] == _digest_state(tensors, metadata)
-        numbers = json.loads(metadata["numbers"])
+        numbers, belongs = json.loads(about["numbers"]), about["weights"]
     except (KeyError, ValueError) as error:
         raise UserError(f"{run.state(samples)} is damaged ({error}).") from error
-    if not whole:
-        raise UserError(f"{run.state(samples)} is damaged: its content is not what was written.")
-    if metadata["weights"] != _digest(path):
-        raise UserError(f"{path} is damaged: its content is not what was written.")
-    return load(path), State(tensors, numbers)
+    weights = load(run.weights(samples))
+    if weights.digest != belongs:
+        raise UserError(f"{weights.path} is not what {run.state(samples).name} was written with.")
+    return weights, State(tensors, numbers)
 
 
 def fill(module: nn.Module, weights: Weights, name: str) -> None:
@@ -139,6 +135,17 @@ def fill(module: nn.Module, weights: Weights, name: str) -> None:
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{weights.path}: its {name} is of another architecture than the recipe's ({first})") from error
+
+
+def start_from(module: nn.Module, weights: Weights, name: str) -> None:
+    """Give `module` the weights of the network `name`, as `fill` does, but leave what knows the classes as it is where
+    there is another number of them: a fine-tuned generator learns its own."""
+    own = module.state_dict()
+    given = weights.networks.get(name, {})
+    for key, value in own.items():
+        if key.endswith("embedding.weight") and key in given and given[key].shape[1:] == value.shape[1:]:
+            given[key] = given[key] if given[key].shape == value.shape else value
+    fill(module, weights, name)
 
 
 def load_generator(path: Path, which: str = GENERATOR_EMA) -> tuple[Recipe, nn.Module, int]:

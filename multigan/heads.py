@@ -29,11 +29,13 @@ Sampler = Callable[[Tensor, Batch], Tensor]
 
 @dataclass
 class Data:
-    """The stream of a training, some real samples that previews are compared with, and sentences for the user."""
+    """The stream of a training, the diversity of its samples (within classes, if any), sentences for the user."""
 
     stream: Stream
-    reference: Batch
+    diversity: float
     report: list[str] = field(default_factory=list)
+    damaged: Callable[[], str] = str
+    """What could not be read so far, as text; empty where all could."""
 
 
 class Evaluator(Protocol):

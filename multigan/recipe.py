@@ -99,6 +99,8 @@ def load(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse(mapping: Mapping[str, Any], where: str = "the recipe") -> Recipe:
     """Validate a mapping of plain data. Raises UserError, which begins with `where`."""
     _plain(mapping, where)
+    if not isinstance(mapping, Mapping):
+        raise UserError(f"{where} is not a recipe: it has no keys.")
     modality = mapping.get("modality")
     if not isinstance(modality, str) or modality not in MODALITIES:
         known = ", ".join(MODALITIES)

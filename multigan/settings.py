@@ -144,7 +144,7 @@ class Training(Settings):
     """How long, in what steps and with what arithmetic."""
 
     samples: int = Field(gt=0)
-    """The budget: real samples shown to the discriminator (at most; a whole number of turns)."""
+    """The budget: real samples shown to the discriminator; the turn that reaches it is finished."""
     batch: int = Field(64, ge=1, le=65536)
     """Samples in one optimizer step, over all processes and accumulated parts together."""
     accumulate: int = Field(1, ge=1, le=4096)

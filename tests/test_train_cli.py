@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from multigan import checkpoint
 from multigan import recipe as recipes
 from multigan.cli import run
 from multigan.runtime import Generator
@@ -126,3 +128,32 @@ def test_every_size_and_number_of_channels(name: str, size: tuple[int, int], mod
     sets = [*TINY, *SMALL_NETWORKS[name], f"data.size=[{height},{width}]", "training.batch=8", "training.samples=16"]
     generator = trained(tmp_path / "run", "--recipe", name, "--data", data, sets=sets)
     assert generator.sample(1).shape == (1, {"L": 1, "RGB": 3, "RGBA": 4}[mode], *size)
+
+
+def test_fine_tuning_takes_the_checkpoints_networks_and_learns_its_own_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = [f"--set={each}" for each in [*TINY, "generator.width=4", "discriminator.width=4", "data.size=[16,16]"]]
+    command("train", "image", "--recipe", "quickstart", "--out", tmp_path / "digits", *sets)
+    data = folder(tmp_path / "trees", (24, 24), "L", each=24)
+    few = [f"--set={each}" for each in TINY]
+    command("train", "image", "--data", data, "--init-from", tmp_path / "digits", "--out", tmp_path / "fine", *few)
+    assert "Networks and size, 16x16, are those of quickstart" in " ".join(capsys.readouterr().err.split())
+    tuned = recipes.load(tmp_path / "fine" / "recipe.yaml")
+    assert (tuned.generator.width, tuned.data.size, tuned.data.classes) == (4, (16, 16), ["ash", "oak"])
+
+
+def test_evaluation_during_training_keeps_the_best_and_export_takes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = folder(tmp_path / "trees", (16, 16), "RGB", each=40)
+    sets = ["generator.width=4", "discriminator.width=4", "evaluation.samples=64", "training.evaluate_every=16"]
+    out = tmp_path / "run"
+    trained(out, "--recipe", "dcgan", "--data", data, sets=[*TINY, *sets])
+    assert f"best:    {out}" in capsys.readouterr().err.replace("\n", "")
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    scores = {line["samples"]: line["FD-EffLite0@112"] for line in lines if "FD-EffLite0@112" in line}
+    assert sorted(scores) == [16, 32]
+    best = checkpoint.load(out / "checkpoints" / "best.safetensors")
+    assert scores[best.samples] == min(scores.values())
+    assert Generator.load(out / "model.onnx").contract.samples_seen == best.samples

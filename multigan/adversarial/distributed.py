@@ -9,10 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
+PATIENCE = timedelta(hours=2)
+"""How long the others wait for one: rank 0 evaluates, and writes files, alone."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class World:
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return World()
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
         return World(dist.get_rank(), dist.get_world_size())
 
     @staticmethod
@@ -67,6 +73,15 @@ class World:
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor.detach(), 0)
+
+    def share(self, value: T | None) -> T:
+        """Rank 0's value, for every process. Raises ValueError where rank 0 has none."""
+        held = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(held, 0)
+        if held[0] is None:
+            raise ValueError("rank 0 has nothing to share")
+        return held[0]
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is set in any process."""

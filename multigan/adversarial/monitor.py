@@ -112,7 +112,7 @@ def diversity(samples: Tensor, labels: Tensor | None = None) -> float:
 
     samples: `[N, ...]`. Classes with fewer than two samples do not count; nan where none is left.
     """
-    flat = samples.flatten(1).double()
+    flat = samples.flatten(1).float()
     groups = [flat] if labels is None else [flat[labels == each] for each in labels.unique()]
     groups = [group for group in groups if len(group) > 1]
     if not groups:

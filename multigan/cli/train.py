@@ -39,9 +39,10 @@ def image(
 ) -> None:
     """Train a generator of pictures."""
     from multigan.errors import UserError
-    from multigan.extras import need
+    from multigan.extras import need_all
 
-    need("torch", "train")
+    need_all("train")
+    from multigan.checkpoint import load
     from multigan.runs import find_checkpoint
     from multigan.training.display import speaker
     from multigan.training.session import Options
@@ -59,10 +60,11 @@ def image(
     from multigan.training.device import choose_device
 
     gpu = choose_device(device).type == "cuda"
-    chosen, sentences = recipe_for(recipe, data, set_ or [], resume, gpu)
+    start = find_checkpoint(init_from) if init_from is not None else None
+    like = load(start).recipe if start is not None else None
+    chosen, sentences = recipe_for(recipe, data, set_ or [], resume, gpu, like)
     for sentence in sentences:
         display.say(sentence)
-    start = find_checkpoint(init_from) if init_from is not None else None
     options = Options(out=resume or out, resume=resume is not None, init_from=start, minutes=minutes, device=device)
     outcome = run(chosen, options, display)
     ended = "Finished" if outcome.stopped is None else f"Stopped {outcome.stopped}"

@@ -132,19 +132,7 @@ class Adaptive:
         self.probability = torch.full((), start, device=device, dtype=torch.float32)
 
     @torch.no_grad()
-    def update(self, real_logits: Tensor) -> None:
-        """See the logits `[B]` of the whole batch."""
-        self.move(real_logits.detach().float().sign().mean(), len(real_logits))
-
-    @torch.no_grad()
     def move(self, surety: Tensor, count: int) -> None:
         """See the mean sign of `count` logits; one that is not a number moves nothing."""
         step = torch.nan_to_num((surety - self.target).sign()) * (count / self.samples)
         self.probability.add_(step).clamp_(0, 1)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {"probability": self.probability.clone()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Raises KeyError where the state is another's."""
-        self.probability.copy_(state["probability"])

@@ -49,12 +49,18 @@ def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
 
 
 def recipe_for(
-    name: str | None, data: str | None, overrides: Sequence[str], resume: Path | None, gpu: bool
+    name: str | None,
+    data: str | None,
+    overrides: Sequence[str],
+    resume: Path | None = None,
+    gpu: bool = False,
+    like: ImageRecipe | None = None,
 ) -> tuple[Recipe, list[str]]:
     """The recipe that a command line means, and sentences about what was chosen.
 
     A resumed run's own recipe, a named one, or one chosen from the data. data: replaces `data.source`. overrides: as
-    in `multigan.recipe.load`. Raises UserError.
+    in `multigan.recipe.load`. like: the recipe of the checkpoint that the training starts from: a chosen recipe has
+    its networks and its size. Raises UserError.
     """
     changes = [f"data.source={json.dumps(data)}"] if data is not None else []
     changes += overrides
@@ -63,6 +69,8 @@ def recipe_for(
     if name is not None:
         return recipes.load(name, changes), []
     mapping, sentences = choose(inspect(data, ImageRecipe.model_fields["data"].default), data, gpu)
+    if like is not None:
+        sentences = [*sentences, *_as_trained(mapping, like)]
     for change in overrides:
         recipes.override(mapping, change)
     return recipes.parse(mapping, "the recipe"), sentences
@@ -120,6 +128,18 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
             "them by heart. Under 1,000, start from a related model with --init-from."
         )
     return mapping, sentences
+
+
+def _as_trained(mapping: dict[str, Any], like: ImageRecipe) -> list[str]:
+    """Give a chosen recipe the networks, the latent and the pictures' shape of another, in place; say so."""
+    trained = like.model_dump(mode="json", exclude_none=True)
+    for key in ("generator", "discriminator", "latent", "conditional"):
+        mapping[key] = trained[key]
+    mapping["data"] |= {key: trained["data"][key] for key in ("size", "channels")}
+    if not like.conditional:
+        mapping["data"].pop("classes", None)
+    height, width = trained["data"]["size"]
+    return [f"Networks and size, {width}x{height}, are those of {like.name}, which the training starts from."]
 
 
 def _name(data: str | None) -> str:

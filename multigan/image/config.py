@@ -37,7 +37,8 @@ class ImageData(Settings):
     split: str = "train"
     """Which rows, where a column or a hub's data set tells splits apart."""
     cache: Literal["auto", "memory", "none"] = "auto"
-    """auto: decoded once and kept in memory while they take at most a quarter of what is free."""
+    """auto: decoded once and kept in memory where they are at most 200,000 and take at most a quarter of what is free,
+    which the processes of one machine share."""
 
     @model_validator(mode="after")
     def _shape(self) -> ImageData:
@@ -79,7 +80,7 @@ class R3gan(Settings):
     kind: Literal["r3gan"]
     width: int = Field(64, ge=4, le=1024)
     """Channels of the stage, the same at every resolution unless `widths` is given."""
-    widths: list[int] | None = None
+    widths: list[Annotated[int, Field(ge=1, le=4096)]] | None = Field(None, max_length=8)
     """Channels of each stage from 4 pixels up; overrides `width`."""
     blocks: int = Field(2, ge=1, le=16)
     """Residual blocks a stage."""
@@ -121,6 +122,8 @@ class Augment(Settings):
     kinds: list[Literal["translation", "cutout", "color", "flip"]] = ["translation", "cutout", "color"]
     probability: Probability | Literal["adaptive"] = 1.0
     target: float = Field(0.6, gt=0, lt=1)
+    ramp: int = Field(500_000, gt=0)
+    """Samples in which an adaptive probability can rise from 0 to 1."""
     penalize: Literal["before", "after"] = "before"
     """Where the penalties take the gradient: at the sample before it is augmented, or after."""
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from multigan import __version__, assemble, noise
 from multigan.adversarial.batch import Batch
 from multigan.adversarial.game import Arithmetic, Game, Now
+from multigan.adversarial.monitor import diversity
 from multigan.adversarial.phases import Phase
 from multigan.adversarial.schedules import Schedule
 from multigan.contract import Contract, Input, Output
@@ -26,9 +27,10 @@ from multigan.image.data.stream import ImageStream, open_stream
 from multigan.image.networks import build_discriminator, build_generator
 from multigan.runtime.pictures import by_class, enlarge, grid, save_image, to_uint8
 
-REFERENCE = 1024
-"""Real pictures that previews are compared with."""
+REFERENCE, LARGEST_REFERENCE = 1024, 2**25
+"""Real pictures whose diversity the previews' is compared with, and their values in all."""
 PREVIEWS = 64
+EVALUATED_AT_ONCE = 256
 
 
 def resolve(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
@@ -81,7 +83,9 @@ class Augmentation:
 
     def __init__(self, chosen: Augment, total: int, device: torch.device):
         self.apply = augment.Augmentation(chosen.kinds)
-        self.adaptive = augment.Adaptive(chosen.target, device=device) if chosen.probability == "adaptive" else None
+        self.adaptive = (
+            augment.Adaptive(chosen.target, chosen.ramp, device) if chosen.probability == "adaptive" else None
+        )
         self.schedule: Schedule | None = None
         if chosen.probability != "adaptive":
             self.schedule = assemble.schedule(chosen.probability, total)
@@ -111,9 +115,15 @@ class Head:
 
     def open_data(self, device: torch.device, take: int, progress: Callable[[int, int], None] | None = None) -> Data:
         stream = open_stream(self.recipe, device, take, progress)
-        count = min(REFERENCE, len(stream))
+        height, width, channels = _shape(self.recipe)
+        count = min(REFERENCE, max(64, LARGEST_REFERENCE // (height * width * channels)), len(stream))
         first = stream.take(0, count)
-        return Data(stream, first, _report(stream))
+        return Data(
+            stream,
+            diversity(first.sample, first.conditions.get("label")),
+            _report(self.recipe, stream),
+            lambda: str(stream.report),
+        )
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         return build_generator(self.recipe), build_discriminator(self.recipe)
@@ -151,12 +161,13 @@ class Head:
         )
 
     def preview_batch(self) -> tuple[Tensor, Batch]:
-        """The same samples that `multigan generate --seed SEED` would make: sample i has class i mod classes."""
+        """The samples that `multigan generate --seed SEED` makes: sample i has class i mod classes (up to 64)."""
         count = PREVIEWS if not self.classes else min(self.classes, 16) * 8
         latents = noise.latents(contract(self.recipe, 0).inputs[0], self.recipe.seed, 0, count)
         conditions = {}
         if self.classes:
-            conditions["label"] = torch.arange(count) % self.classes
+            # Of many classes the first ones only: a class needs two samples for its diversity to be seen.
+            conditions["label"] = torch.arange(count) % min(self.classes, count // 2)
         return torch.from_numpy(latents), Batch(torch.empty(count, 0), conditions)
 
     def save_preview(self, samples: Tensor, path: Path) -> None:
@@ -168,7 +179,7 @@ class Head:
 
     def save_movie(self, folder: Path, path: Path) -> None:
         mode = "P" if self.recipe.data.channels == 1 else "RGB"
-        pictures = [Image.open(each).convert(mode) for each in sorted(folder.glob("*.png"))]
+        pictures = [picture.convert(mode) for picture in map(_opened, sorted(folder.glob("[0-9]*.png"))) if picture]
         if pictures:
             times = [120] * (len(pictures) - 1) + [1500]
             with replacing(path) as temporary:
@@ -178,11 +189,23 @@ class Head:
         return _Evaluator(self.recipe, data, device)
 
 
-def _report(stream: ImageStream) -> list[str]:
+def _opened(path: Path) -> Image.Image | None:
+    """A picture, or None where the file is damaged: one frame less is no reason to lose the film."""
+    try:
+        picture = Image.open(path)
+        picture.load()
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return picture
+
+
+def _report(recipe: ImageRecipe, stream: ImageStream) -> list[str]:
     where = "kept in memory" if stream.cached else "decoded as they are needed"
     sentences = [f"{len(stream):,} pictures from {stream.survey.place}, {where}."]
-    bad = str(stream.report)
-    return [*sentences, bad] if bad else sentences
+    if len(stream.survey.sizes) > 1:
+        how = {"crop": "cropped in the middle", "pad": "padded with their edge's mean", "stretch": "stretched"}
+        sentences.append(f"Pictures of other shapes are resized and {how[recipe.data.fit]} (data.fit).")
+    return sentences
 
 
 class _Evaluator:
@@ -206,10 +229,16 @@ class _Evaluator:
 
     def __call__(self, sampler: Sampler) -> dict[str, float]:
         def pictures(count: int) -> np.ndarray:
-            latents = noise.latents(contract(self.recipe, 0).inputs[0], self.recipe.seed + 1, 0, count)
+            return np.concatenate([part(start, min(EVALUATED_AT_ONCE, count - start)) for start in starts(count)])
+
+        def starts(count: int) -> range:
+            return range(0, count, EVALUATED_AT_ONCE)
+
+        def part(start: int, count: int) -> np.ndarray:
+            latents = noise.latents(contract(self.recipe, 0).inputs[0], self.recipe.seed + 1, start, count)
             conditions = {}
             if self.recipe.conditional and self.labels is not None:
-                conditions["label"] = self.labels[:count]
+                conditions["label"] = self.labels[start : start + count]
             made = sampler(torch.from_numpy(latents), Batch(torch.empty(count, 0), conditions))
             return np.moveaxis(to_uint8(made.float().cpu().numpy()), -1, -3)
 

@@ -42,6 +42,15 @@ def cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
+def described(how: Arithmetic, device: torch.device) -> str:
+    """A sentence on where and in what arithmetic a training runs."""
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    place = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"the CPU, {torch.get_num_threads()} threads"
+    )
+    return f"On {place}, in {names[how.autocast or how.dtype]}."
+
+
 def arithmetic(training: Training, device: torch.device) -> Arithmetic:
     """The arithmetic of a recipe on a device. Raises UserError where the GPU has no bf16."""
     precision = training.precision

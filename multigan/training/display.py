@@ -10,7 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-PLAIN_SECONDS = 15.0
+PLAIN_SECONDS, MOVING_SECONDS = 15.0, 0.2
 
 
 class Display(Protocol):
@@ -56,13 +56,15 @@ class Terminal:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._total, self._what, self._spoke = 0, "", 0.0
+        self._what, self._total, self._first, self._figures = "", 0, 0, ""
+        self._began = self._spoke = 0.0
 
     def say(self, sentence: str) -> None:
         self.console.print(sentence, markup=False)
 
     def begin(self, what: str, total: int, done: int = 0) -> None:
-        self._what, self._total, self._spoke = what, total, time.monotonic()
+        self._what, self._total, self._first, self._figures = what, total, done, ""
+        self._began = self._spoke = time.monotonic()
         if self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
@@ -77,13 +79,17 @@ class Terminal:
             self._bar.start()
 
     def show(self, done: int, figures: str = "") -> None:
+        self._figures = figures or self._figures
+        now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-            if figures:
-                self._bar.update(self._task, figures=figures)
-        elif figures and time.monotonic() - self._spoke > PLAIN_SECONDS:
-            self._spoke = time.monotonic()
-            print(f"{self._what} {100 * done // max(self._total, 1)}%  {figures}", file=sys.stderr, flush=True)
+            if figures or now - self._spoke > MOVING_SECONDS:
+                self._spoke = now
+                self._bar.update(self._task, completed=done, figures=self._figures)
+        elif self._figures and now - self._spoke > PLAIN_SECONDS:
+            self._spoke = now
+            left = (now - self._began) * (self._total - done) / max(done - self._first, 1)
+            share = 100 * done // max(self._total, 1)
+            print(f"{self._what} {share}%  {self._figures}  {left:.0f} s left", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         if self._bar is not None:

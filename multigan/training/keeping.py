@@ -35,6 +35,10 @@ class Keeper:
         # Left by a process that was killed while it wrote: multigan's temporary files, and safetensors' own.
         for torn in [*self.run.checkpoints.glob(f".*.tmp{WEIGHTS}"), *self.run.checkpoints.glob(".tmp??????")]:
             torn.unlink(missing_ok=True)
+        for weights in self.run.checkpoints.glob(f"[0-9]*{WEIGHTS}"):
+            stem = weights.name.removesuffix(WEIGHTS)
+            if stem.isdigit() and not self.run.state(int(stem)).exists():
+                weights.unlink(missing_ok=True)
         past = [count for count in self.run.saved() if count > samples]
         old = [count for count in self.run.saved() if count <= samples][: -self.keep]
         for gone in [*past, *old]:
@@ -52,12 +56,10 @@ class Keeper:
             save()
             write_text(self._record, json.dumps({"metric": metric, "value": value}))
 
-    def restore(
-        self, take_up: Callable[[checkpoint.Weights, checkpoint.State], None], say: Callable[[str], None]
-    ) -> int:
-        """Restore the newest checkpoint that is whole, saying which damaged ones were passed over.
+    def find(self, say: Callable[[str], None]) -> tuple[checkpoint.Weights, checkpoint.State]:
+        """Read the newest checkpoint that is whole, saying which damaged ones were passed over.
 
-        Returns its sample count. Raises UserError where none is whole.
+        Raises UserError where none is whole.
         """
         damaged = []
         for samples in reversed(self.run.saved()):
@@ -68,10 +70,9 @@ class Keeper:
                 continue
             for sentence in damaged:
                 say(f"warning: {sentence}")
-            take_up(weights, state)
             self._at = samples
             say(f"Going on from {self.run.weights(samples)} ({samples:,} samples).")
-            return samples
+            return weights, state
         if damaged:
             raise UserError(f"no checkpoint in {self.run.checkpoints} is whole: {damaged[0]}")
         raise UserError(f"{self.run.folder} holds no checkpoint to resume from.")

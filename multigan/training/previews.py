@@ -20,12 +20,12 @@ PART = 64
 
 
 class Previews:
-    """Draws the previews of a run. budget: the training's samples."""
+    """Draws the previews of a run. variety: the data's diversity. budget: the training's samples."""
 
-    def __init__(self, head: heads.Head, trainer: Trainer, reference: Batch, run: Run, budget: int, display: Display):
+    def __init__(self, head: heads.Head, trainer: Trainer, variety: float, run: Run, budget: int, display: Display):
         self.head, self.trainer, self.run, self.budget, self.display = head, trainer, run, budget, display
         self.latents, self.conditions = head.preview_batch()
-        self.variety = diversity(reference.sample, reference.conditions.get("label"))
+        self.variety = variety
         self.collapsed = False
 
     @torch.no_grad()

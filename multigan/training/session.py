@@ -17,7 +17,7 @@ from multigan.errors import UserError
 from multigan.files import write_text
 from multigan.recipe import Recipe, notes, to_yaml
 from multigan.runs import RUNS, Run
-from multigan.training.device import arithmetic, choose_device
+from multigan.training.device import arithmetic, choose_device, described
 from multigan.training.display import Display, Quiet
 from multigan.training.keeping import Keeper
 from multigan.training.log import Log
@@ -25,6 +25,8 @@ from multigan.training.pace import Due, Rate, cost, line
 from multigan.training.previews import Previews
 from multigan.training.signals import StopRequest
 
+POLL_SECONDS = 2.0
+"""Several processes agree about this often on whether one was asked to stop."""
 WARM = 10
 """Turns that speed is measured after: the first ones choose kernels."""
 
@@ -83,10 +85,18 @@ class Session:
         display.end()
         for sentence in self.data.report:
             display.say(sentence)
+        self._damaged = ""
+        self._say_damaged()
         self.trainer = self._trainer()
-        self.previews = Previews(self.head, self.trainer, self.data.reference, self.run, self.training.samples, display)
+        self.previews = Previews(self.head, self.trainer, self.data.diversity, self.run, self.training.samples, display)
+        # Now rather than when it is first due: what it lacks shall not end a training that has run for hours.
+        self._evaluator: heads.Evaluator | None = None
+        if self.training.evaluate_every is not None and world.leads:
+            self._evaluator = self.head.evaluator(self.data, device)
         self.keeper = Keeper(self.run, self.training.keep, self._save)
-        self.resumed = self.keeper.restore(self._restore, display.say) if options.resume else None
+        self.resumed = self._resume() if options.resume else None
+        self._poll = 1
+        """In turns: how often several processes agree on whether to stop."""
         # When each regular action was last carried out: what a resumed run did at its checkpoint is not done again.
         self._done = {} if self.resumed is None else dict.fromkeys(("log", "preview", "evaluate"), self.resumed)
 
@@ -106,6 +116,13 @@ class Session:
             raise UserError(f"{out} holds a training already: go on with --resume {out}, or choose another --out.")
         return run
 
+    def _say_damaged(self) -> None:
+        """Name the files that could not be read, if there are more of them than were named before."""
+        damaged = self.data.damaged()
+        if damaged != self._damaged:
+            self.display.say(damaged)
+            self._damaged = damaged
+
     def _decoding(self, done: int, total: int) -> None:
         if done == 0:
             self.display.begin("decoding", total)
@@ -116,9 +133,10 @@ class Session:
         generator, discriminator = self.head.networks()
         if self.options.init_from is not None:
             weights = checkpoint.load(self.options.init_from)
-            checkpoint.fill(generator, weights, checkpoint.GENERATOR_EMA)
-            checkpoint.fill(discriminator, weights, "discriminator")
+            checkpoint.start_from(generator, weights, checkpoint.GENERATOR_EMA)
+            checkpoint.start_from(discriminator, weights, "discriminator")
         how = arithmetic(self.training, self.device)
+        self.display.say(described(how, self.device))
         for network in (generator, discriminator):
             network.to(self.device, how.dtype)
             if how.channels_last:
@@ -151,6 +169,19 @@ class Session:
             tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
         state = checkpoint.State(tensors, self.trainer.numbers())
         checkpoint.save(self.run, self.trainer.samples, self.recipe, self._networks(), state)
+
+    def _resume(self) -> int:
+        """Go on from what rank 0 finds, on every process: another machine's disk may hold nothing, or something old."""
+        found = self.keeper.find(self.display.say) if self.world.leads else None
+        weights, state = self.world.share(found)
+        self._restore(weights, state)
+        before = weights.recipe.training.samples
+        if before != self.training.samples:
+            self.display.say(
+                f"training.samples was {before:,} and is {self.training.samples:,} now: schedules that end with the "
+                "training are stretched to the new end."
+            )
+        return weights.samples
 
     def _restore(self, weights: checkpoint.Weights, state: checkpoint.State) -> None:
         for name, network in self._networks().items():
@@ -199,7 +230,8 @@ class Session:
                     self._log(log, rate)
                 self._say_cost(turns - first)
                 late = False
-                if self.world.size == 1 or regular:
+                self.display.show(self.trainer.samples)
+                if turns % self._poll == 0:
                     stopped = self._asked_to_stop(began, request)
                     late = self.world.any(due.late, self.device)
                 for action in due.now(self.trainer.samples, late):
@@ -222,6 +254,7 @@ class Session:
                 self._once("evaluate", log)
         self._once("checkpoint", log)
         self._once("preview", log)
+        self._say_damaged()
         if self.world.leads:
             self.head.save_movie(self.run.previews, self.run.movie)
 
@@ -237,7 +270,12 @@ class Session:
             self._speed = Rate(self.trainer.samples)
         elif turns == 2 * WARM:
             left = self.training.samples - self.trainer.samples
-            self.display.say(cost(left / self._speed.read(self.trainer.samples), self.device))
+            speed = self._speed.read(self.trainer.samples)
+            self.display.say(cost(left / speed, self.device))
+            if self.world.size > 1:
+                every = torch.tensor(POLL_SECONDS * speed / self.training.batch, device=self.device)
+                self.world.average([every])
+                self._poll = max(1, round(every.item()))
 
     def _asked_to_stop(self, began: float, request: StopRequest) -> str | None:
         late = self.options.minutes is not None and time.monotonic() - began > 60 * self.options.minutes
@@ -265,10 +303,8 @@ class Session:
         self.world.barrier()
 
     def _evaluate(self, log: Log | None) -> None:
-        if log is None:
+        if log is None or self._evaluator is None:
             return
-        if self._evaluator is None:
-            self._evaluator = self.head.evaluator(self.data, self.device)
         figures = self._evaluator(self.previews.sample)
         log.write(self.trainer.samples, figures)
         name = self._evaluator.name
@@ -279,8 +315,6 @@ class Session:
 
     def _save_best(self) -> None:
         checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, self._networks())
-
-    _evaluator: heads.Evaluator | None = None
 
 
 def _compile(network: nn.Module) -> nn.Module:
