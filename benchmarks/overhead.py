@@ -8,6 +8,7 @@ and must end with the same weights, so that the maths is shown to be the same.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from _timing import interleave, machine, pin, ratio, repeat, table
 
@@ -117,6 +118,7 @@ def main() -> None:
             wall = 1 / ratio(times, "by hand", "multigan", "wall")[0]
             rates = [f"{times[arm].rate('wall'):.0f}" for arm in arms]
             cpu = f"{middle:.3f} ({high:.3f} to {low:.3f})"
+            print(f"{name}, {precision}: {middle:.3f}", file=sys.stderr)
             rows.append([f"{name}, {precision}", *rates, cpu, f"{wall:.3f}", f"{difference:.0e}"])
     print(table(rows))
 
