@@ -40,6 +40,7 @@ def folder(path: Path, size: tuple[int, int], mode: str, each: int = 10, classes
         (path / name).mkdir(parents=True)
         for index in range(each):
             pixels = rng.integers(100 * number, 100 * number + 80, (*size, bands), np.uint8)
+            pixels[..., 1:2] //= 3  # coloured, also when it is made small
             Image.fromarray(pixels.squeeze()).save(path / name / f"{index}.png")
     return path
 
