@@ -7,8 +7,9 @@ exporters store it, the runtime and the demo read it. Standard library only.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from multigan.errors import UserError
 
@@ -73,18 +74,129 @@ class Contract:
 
     @staticmethod
     def from_json(text: str) -> Contract:
-        """Read a contract. Raises UserError where it is malformed or newer than this version of multigan."""
+        """Read a contract. Raises UserError where it is malformed or newer than this version of multigan.
+
+        Every field is checked, so that who reads a contract may rely on its types. Fields that are not known are left
+        out.
+        """
         try:
             raw = json.loads(text)
-            newest = int(raw["format"])
+            if not isinstance(raw, dict):
+                raise ValueError("it is no object")
+            newest = raw.get("format", -1)
+            if not _is_count(newest):
+                raise ValueError("format is not a whole number from 0")
             if newest > FORMAT:
                 raise UserError(
                     f"this file's contract has format {newest} and this multigan reads up to {FORMAT}: "
                     "pip install --upgrade multigan"
                 )
-            known = {key: raw[key] for key in Contract.__dataclass_fields__ if key in raw}
-            known["inputs"] = [Input(**each) for each in known["inputs"]]
-            known["output"] = Output(**known["output"])
+            known = _checked(raw, Contract, _CONTRACT, "")
+            known["inputs"] = [
+                Input(**_checked(each, Input, _INPUT, f"inputs[{index}]."))
+                for index, each in enumerate(known["inputs"])
+            ]
+            known["output"] = Output(**_checked(known["output"], Output, _OUTPUT, "output."))
             return Contract(**known)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"the file's multigan contract is damaged ({error}): export it again.") from error
+        except (ValueError, RecursionError) as error:
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise UserError(f"the file's multigan contract is damaged ({reason}): export it again.") from error
+
+
+# --- what a field may hold ------------------------------------------------------------------------------------------
+
+_DEEPEST, _MOST_AXES = 32, 8
+_LARGEST = 2**53
+"""Whole numbers up to here are the same in every language."""
+_DTYPES = ("float32", "int64")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    """Or absent."""
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _is_shape(value: Any) -> bool:
+    known = isinstance(value, list) and len(value) <= _MOST_AXES
+    return known and all(_is_text(axis) or (_is_count(axis) and axis > 0) for axis in value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and _is_shallow(value, _DEEPEST)
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inside)
+
+
+def _one_of(allowed: tuple[str, ...], absent: bool = False) -> Callable[[Any], bool]:
+    return lambda value: (absent and value is None) or (isinstance(value, str) and value in allowed)
+
+
+_Rules = dict[str, tuple[Callable[[Any], bool], str]]
+"""By field: what its value fulfils, and that in words."""
+
+_TEXT, _COUNT = (_is_text, "text"), (_is_count, "a whole number from 0")
+_NUMBER, _SHAPE = (
+    (_is_number, "a finite number"),
+    (_is_shape, f"a list of up to {_MOST_AXES} names and numbers above 0"),
+)
+_OBJECT = (_is_object, f"an object of at most {_DEEPEST} levels")
+_CONTRACT: _Rules = {
+    "modality": _TEXT,
+    "name": _TEXT,
+    "inputs": (_is_objects, "a list of objects"),
+    "output": _OBJECT,
+    "labels": (_is_texts, "a list of texts"),
+    "recipe": _OBJECT,
+    "samples_seen": _COUNT,
+    "version": _TEXT,
+    "format": _COUNT,
+    "extra": _OBJECT,
+}
+_OUTPUT: _Rules = {
+    "name": _TEXT,
+    "dtype": (_one_of(_DTYPES), f"one of {', '.join(_DTYPES)}"),
+    "shape": _SHAPE,
+    "minimum": _NUMBER,
+    "maximum": _NUMBER,
+}
+_INPUT: _Rules = {
+    **_OUTPUT,
+    "kind": (_one_of(get_args(Kind)), f"one of {', '.join(get_args(Kind))}"),
+    "distribution": (_one_of(("normal", "uniform"), absent=True), "normal or uniform"),
+    "default": _NUMBER,
+}
+
+
+def _checked(raw: dict[str, Any], kind: type[Contract | Input | Output], rules: _Rules, place: str) -> dict[str, Any]:
+    """The fields of `raw` that `kind` has. Raises ValueError where one is missing or breaks its rule."""
+    known = {}
+    for each in fields(kind):
+        if each.name in raw:
+            holds, words = rules[each.name]
+            known[each.name] = raw[each.name]
+            if not holds(raw[each.name]):
+                raise ValueError(f"{place}{each.name} is not {words}")
+        elif each.default is MISSING and each.default_factory is MISSING:
+            raise ValueError(f"{place}{each.name} is missing")
+    return known

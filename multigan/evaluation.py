@@ -20,7 +20,8 @@ from multigan.image.config import ImageRecipe
 from multigan.image.data import open_stream
 from multigan.image.evaluation import SEARCH, Evaluation, Report
 from multigan.image.extractors import Extractor, Pictures, Precision, Progress, check, extractor
-from multigan.image.metrics import Labels, to_uint8
+from multigan.image.metrics import Labels
+from multigan.pictures import quantize
 from multigan.recipe import parse
 from multigan.runtime import Generator
 
@@ -45,7 +46,7 @@ class Model:
         parts = []
         for start in range(0, count, BATCH):
             stop = min(start + BATCH, count)
-            parts.append(to_uint8(self.run(seed, start, stop - start, None if labels is None else labels[start:stop])))
+            parts.append(quantize(self.run(seed, start, stop - start, None if labels is None else labels[start:stop])))
         return np.concatenate(parts)
 
 

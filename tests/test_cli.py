@@ -42,6 +42,20 @@ def test_help_loads_nothing_that_takes_long() -> None:
     assert done.stderr.split() == []
 
 
+def test_help_cuts_no_sentence() -> None:
+    done = run("--help")
+    rows = done.stdout.split("Commands:")[1].splitlines()
+    assert [row for row in rows if row.rstrip().endswith("...")] == []
+    assert len([row for row in rows if row.strip()]) == len(cli.COMMANDS)
+
+
+def test_what_a_mistake_quotes_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["recipes", "show", "\x1b[2Jgone\x07\x9b31m\u202e"]) == 2
+    said = capsys.readouterr().err
+    assert "[2Jgone" in said
+    assert not set("\x1b\x07\x9b\u202e") & set(said)
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([name, "--help"]) == 0

@@ -16,7 +16,7 @@ from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.image import evaluation
 from multigan.image.extractors import Extractor, extractor
-from multigan.image.metrics import Evaluator, compare, diversity, novelty, to_uint8
+from multigan.image.metrics import Evaluator, compare, diversity, novelty
 
 
 @pytest.fixture(autouse=True)
@@ -183,11 +183,6 @@ def test_evaluator_reads_the_real_pictures_once_and_orders_generators(
     assert evaluator(lambda count: real[0][:count])["FD-Tiny"] == pytest.approx(0, abs=1e-9)
 
 
-def test_to_uint8_meets_the_ends_and_the_nearest() -> None:
-    values = np.array([-2, -1, 0.999, 1, 2, 3 / 127.5 - 1])
-    assert to_uint8(values).tolist() == [0, 0, 255, 255, 255, 3]
-
-
 def test_the_report_states_its_protocol_and_compares_disjoint_halves(
     tiny: Extractor, real: tuple[np.ndarray, np.ndarray]
 ) -> None:
@@ -223,6 +218,15 @@ def test_the_report_states_its_protocol_and_compares_disjoint_halves(
     assert progress[-1] == (700, 700)
     assert [done for done, _ in progress] == sorted(done for done, _ in progress)
     assert json.loads(found.report.to_json())["figures"] == found.report.figures
+
+
+def test_a_class_name_cannot_steer_the_terminal(tiny: Extractor, real: tuple[np.ndarray, np.ndarray]) -> None:
+    data = Data(real[0][:100], np.zeros(100, np.int64))
+    found = evaluation.evaluate(
+        lambda count, _: real[0][-count:], data, tiny, count=20, conditional=True, class_names=["\x1b]0;owned\x07"]
+    )
+    assert "]0;owned" in found.report.to_text()
+    assert not set("\x1b\x07") & set(found.report.to_text())
 
 
 def test_too_little_data_is_said(tiny: Extractor, real: tuple[np.ndarray, np.ndarray]) -> None:

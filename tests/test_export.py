@@ -166,6 +166,18 @@ def test_a_difference_above_the_tolerance_writes_nothing(exported: tuple[Tiny, P
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_nothing_in_the_present_folder_is_run(
+    exported: tuple[Tiny, Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "hostile"
+    place.mkdir()
+    for name in ("numpy", "onnxruntime", "zipfile"):
+        (place / f"{name}.py").write_text("open('run', 'w').close()\nraise SystemExit(3)\n")
+    monkeypatch.chdir(place)
+    _write(exported, tmp_path / "model.onnx")
+    assert not (place / "run").exists()
+
+
 def test_noise_inside_the_graph_is_found(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="differs from torch"):
         export_module(Shifted(), _contract(False, (1, 2, 3)), tmp_path / "model.onnx")

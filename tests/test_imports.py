@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import multigan
+from multigan import doctor
+from multigan.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,6 +75,36 @@ def test_without_the_extra_a_command_says_how_to_add_it(arguments: list[str], tm
     assert done.stderr.count("\n") == 1
     assert "pip install 'multigan[train]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+COMMANDS = {
+    "train": (["train", "image", "--recipe", "dcgan"], ["quickstart"], ["export", "--onnx"]),
+    "metrics": (["evaluate", "runs/none"],),
+}
+
+
+@pytest.mark.parametrize(("extra", "module"), [(extra, each) for extra in EXTRAS for each in EXTRAS[extra]])
+def test_each_missing_module_of_an_extra_is_named(extra: str, module: str, tmp_path: Path) -> None:
+    """All commands of the extra in one process: without the module each is one sentence, with status 2."""
+    code = (
+        WITHOUT.format(missing=[module])
+        + f"import os; os.chdir({str(tmp_path)!r}); from multigan import cli; "
+        + f"print([cli.run(each) for each in {COMMANDS[extra]!r}])"
+    )
+    done = python(code)
+    said = f"multigan: this needs {module}, which is not installed: pip install 'multigan[{extra}]'"
+    assert done.stderr.splitlines() == [said] * len(COMMANDS[extra])
+    assert done.stdout.strip() == str([2] * len(COMMANDS[extra]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_extras_install_what_the_commands_look_for() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for extra, modules in EXTRAS.items():
+        packages = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in stated[extra]}
+        assert packages - {"tensorboard"} == set(modules)
+        told = {package.replace("-", "_") for package in doctor.EXTRAS[extra]}
+        assert told == packages - {"torch"}
 
 
 @pytest.mark.parametrize("arguments", [["recipes", "check"], ["doctor"], ["--help"]])

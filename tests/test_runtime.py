@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +23,13 @@ from PIL import Image
 
 from multigan import noise
 from multigan.cli import run
-from multigan.contract import FORMAT, KEY, Input, Output
+from multigan.contract import FORMAT, KEY, Contract, Input, Output
 from multigan.errors import UserError
+from multigan.pictures import by_class, enlarge, quantize, save_gif, save_image
 from multigan.runtime import Generator, grid, load, onnx_file, to_image, to_uint8
 from multigan.runtime.interpolation import spherical
 from multigan.runtime.labels import resolve
-from multigan.runtime.pictures import by_class, enlarge, save_gif, save_image
+from multigan.runtime.session import open_session
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +199,89 @@ def test_a_newer_or_damaged_contract(tmp_path: Path) -> None:
     assert "damaged" in _refusal(tmp_path / "damaged.onnx")
 
 
+def _holding(path: Path, text: str) -> Path:
+    """A model whose contract is that text."""
+    made = tiny_onnx.model(tiny_onnx.contract())
+    made.metadata_props[0].value = text
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+HOSTILE = {
+    "format": ["1e400", "1.5", "true", "null", '"1"', "-1", "[]", "9" * 5000, "NaN"],
+    "samples_seen": ['"x"', "-1", "1.5", "null", "1e999", "true", "9" * 400],
+    "modality": ["3", "null", "[]"],
+    "name": ["3", "{}"],
+    "version": ["1", "null"],
+    "labels": ["3", "null", '{"a": 1}', '["a", null]'],
+    "recipe": ["[]", "null", "3", '{"a": ' + "[" * 100 + "]" * 100 + "}", '{"a": ' + "[" * 10**5 + "]" * 10**5 + "}"],
+    "extra": ["3", "null"],
+    "inputs": ["{}", "[3]", "null", "[[]]", "[{}]"],
+    "output": ["3", "null", "{}", "[]"],
+}
+HOSTILE_INPUT = {
+    "name": ["3"],
+    "kind": ['"other"', "[]", "null"],
+    "dtype": ['"object"', "3", "{}"],
+    "shape": ["3", "null", '["batch", true]', '["batch", 1.5]', '["batch", null]', f"[{', '.join(['1'] * 70)}]"],
+    "distribution": ['"cauchy"', "[]"],
+    "default": ['"1"', "1e400", "NaN", "[]"],
+    "minimum": ['"-1"', "-Infinity"],
+    "maximum": ["{}"],
+}
+
+
+def _hostile() -> list[str]:
+    """Contracts as JSON, each with one field that is not what it must be."""
+    good = json.loads(tiny_onnx.contract().to_json())
+    made = ["", "3", "null", "[]", "{}", "[" * 10**5, "{" * 10**5]
+    marked = [({**good, key: "@"}, value) for key, values in HOSTILE.items() for value in values]
+    for key, values in HOSTILE_INPUT.items():
+        latent, label = good["inputs"]
+        marked += [({**good, "inputs": [{**latent, key: "@"}, label]}, value) for value in values]
+        if key in good["output"]:
+            marked += [({**good, "output": {**good["output"], key: "@"}}, value) for value in values]
+    made += [json.dumps(each).replace('"@"', value) for each, value in marked]
+    made += [json.dumps({key: value for key, value in good.items() if key != gone}) for gone in ("inputs", "output")]
+    return made
+
+
+@pytest.mark.parametrize("text", _hostile(), ids=lambda text: "")
+def test_no_contract_makes_a_traceback(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _holding(tmp_path / "hostile.onnx", text)
+    for arguments in (["info", str(path)], ["generate", str(path), "-n", "2", "--out", str(tmp_path / "out")]):
+        assert run(arguments) == 2
+        said = capsys.readouterr().err
+        assert "damaged" in said
+        assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_field_that_is_not_known_yet_is_left_out() -> None:
+    raw = json.loads(tiny_onnx.contract().to_json())
+    raw["later"] = raw["output"]["later"] = raw["inputs"][0]["later"] = 1
+    assert Contract.from_json(json.dumps(raw)) == tiny_onnx.contract()
+
+
+def test_what_a_file_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1m\u202e\u2028\x00\ud800"
+    raw = json.loads(tiny_onnx.contract(labels=[bad, "b", "c"]).to_json())
+    raw |= {"name": bad, "version": bad, "modality": "image", "recipe": {bad: {bad: bad}, "list": [bad]}}
+    path = _holding(tmp_path / "bad.onnx", json.dumps(raw))
+    for arguments in (
+        ["info", str(path)],
+        ["info", str(path), "--json"],
+        ["generate", str(path), "-n", "6", "--out", str(tmp_path / "out")],
+        ["generate", str(path), "--interpolate", "1,2", "--steps", "2", "--out", str(tmp_path / "out")],
+        ["generate", str(path), "--label", "none", "--out", str(tmp_path / "out")],
+    ):
+        assert run(arguments) == (2 if "none" in arguments else 0)
+        said = "".join(capsys.readouterr())
+        assert said
+        assert not [letter for letter in said if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf", "Cs")]
+        said.encode()
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -314,8 +401,47 @@ def test_weights_elsewhere_are_found_inside_subgraphs_and_functions() -> None:
     sparse = made.graph.sparse_initializer.add()
     sparse.values.external_data.add(key="location", value="in-a-sparse-tensor")
     found = onnx_file.summarize(memoryview(made.SerializeToString()))
-    assert found.external == {"in-a-branch", "in-a-function", "in-a-sparse-tensor"}
+    assert found.external == set()
+    assert found.hidden == {"in-a-branch", "in-a-function", "in-a-sparse-tensor"}
     assert json.loads(found.properties[KEY])["name"] == "tiny"
+
+
+def test_weights_in_a_node_are_refused(tmp_path: Path) -> None:
+    made = tiny_onnx.model(tiny_onnx.contract())
+    tensor = made.graph.initializer.pop(0)
+    (tmp_path / "w.data").write_bytes(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="w.data")
+    made.graph.node.insert(0, helper.make_node("Constant", [], [tensor.name], value=tensor))
+    (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+    assert "'w.data'" in _refusal(tmp_path / "model.onnx")
+
+
+def test_what_takes_the_place_of_checked_weights_is_not_loaded(tmp_path: Path, generator: Generator) -> None:
+    """Between the check of a model and its start, files change: all that is loaded goes through the same check."""
+    path = _with_weights_beside(tmp_path / "large.onnx")
+    data = tmp_path / "tiny.data"
+    checked = onnx_file.read(path)
+    content = data.read_bytes()
+    path.write_bytes(b"another model")
+    assert np.array_equal(
+        Generator(open_session(checked, "cpu", 1), checked.contract).sample(2, 5), generator.sample(2, 5)
+    )
+    (tmp_path / "secret").write_bytes(content)
+    for take_place in (lambda: data.symlink_to("secret"), lambda: os.link(tmp_path / "secret", data)):
+        data.unlink()
+        take_place()
+        with pytest.raises(UserError, match="a link or no regular file"):
+            open_session(checked, "cpu", 1)
+    data.unlink()
+    os.mkfifo(data)
+    with pytest.raises(UserError, match="a link or no regular file"):
+        open_session(checked, "cpu", 1)
+    data.unlink()
+    data.write_bytes(content[:-1])
+    with pytest.raises(UserError, match="cannot load"):
+        open_session(checked, "cpu", 1)
 
 
 # --- devices and imports --------------------------------------------------------------------------------------------
@@ -360,6 +486,7 @@ def test_nothing_here_imports_torch(model: Path) -> None:
 
 
 def test_bytes_are_the_nearest_of_256_levels() -> None:
+    assert quantize(np.array([-2, -1, 0.999, 1, 2, 3 / 127.5 - 1])).tolist() == [0, 0, 255, 255, 255, 3]
     levels = np.arange(256)
     samples = (levels / 127.5 - 1).astype(np.float32).reshape(1, 1, 16, 16)
     assert np.array_equal(to_uint8(samples)[0, ..., 0], levels.reshape(16, 16))
@@ -495,11 +622,27 @@ def test_more_pictures_than_one_part(model: Path, tmp_path: Path, capsys: pytest
 
 
 def test_no_class_leads_out_of_the_folder(tmp_path: Path) -> None:
-    said = tiny_onnx.contract(labels=["../a/b", "..", "é ß"])
-    model = tiny_onnx.write(tmp_path / "odd.onnx", said)
-    assert run(["generate", str(model), "-n", "3", "--out", str(tmp_path / "out")]) == 0
-    assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["odd.onnx", "out"]
+    out = tmp_path / "out"
+    for names in (
+        ["../a/b", "..", "é ß"],
+        ["/etc/x", "a\0b", "CON"],
+        ["\U00010330" * 300, ". ", "C:\\x:y"],
+        ["", "-", "~"],
+    ):
+        model = tiny_onnx.write(tmp_path / "odd.onnx", tiny_onnx.contract(labels=names))
+        for arguments in (["-n", "3"], ["--interpolate", "1,2", "--steps", "2", "--label", names[0]]):
+            assert run(["generate", str(model), "--out", str(out), *arguments]) == 0
+        made = [path.name for path in out.iterdir() if path.is_file()]
+        assert len(made) == 6
+        assert all(re.fullmatch(r"seeds?\d[\w.-]*", name) for name in made), made
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["odd.onnx", "out"]
+        shutil.rmtree(out)
+
+
+def test_a_way_through_many_seeds_has_a_name_that_fits(model: Path, tmp_path: Path) -> None:
+    seeds = ",".join(str(10**18 + each) for each in range(20))
+    assert run(["generate", str(model), "--interpolate", seeds, "--steps", "1", "--out", str(tmp_path)]) == 0
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".gif", ".png"]
 
 
 @pytest.mark.parametrize(

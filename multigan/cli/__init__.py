@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from multigan.errors import UserError
+from multigan.errors import UserError, printable
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
@@ -89,8 +89,8 @@ def run(arguments: Sequence[str]) -> int:
 def _sentence(error: UserError | typer.TyperException) -> str:
     """The mistake on one line, whatever a file's name or a value may hold."""
     if isinstance(error, UserError):
-        return " ".join(str(error).split())
-    text = " ".join(error.format_message().split())
+        return printable(" ".join(str(error).split()))
+    text = printable(" ".join(error.format_message().split()))
     return text[:1].lower() + text[1:]
 
 

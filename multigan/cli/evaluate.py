@@ -31,13 +31,14 @@ def evaluate(
         Path | None, typer.Option(help="Folder of the report and the picture; default: beside the model.")
     ] = None,
 ) -> None:
-    """Measure a generator: Fréchet distance, precision and recall, variety, and whether it remembers its training data.
+    """Measure how good, varied and new the pictures are.
 
-    Every figure is printed with its protocol, and beside what real pictures reach against other real ones.
+    Fréchet distance, precision and recall, variety, and whether the generator remembers its training data. Every
+    figure is printed with its protocol, and beside what real pictures reach against other real ones.
     """
-    from multigan.extras import need
+    from multigan.extras import need_all
 
-    need("torch", "metrics")
+    need_all("metrics")
     from multigan import evaluation
     from multigan.errors import UserError
     from multigan.image.extractors import check

@@ -17,12 +17,14 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("model.onnx"),
     tolerance: Annotated[float, typer.Option(help="The largest difference from torch that is accepted.")] = 1e-4,
 ) -> None:
-    """Export the averaged generator of a run, compared with torch before it is kept."""
-    from multigan.extras import need
+    """Write a run's generator as one .onnx file.
+
+    The averaged weights; the file is compared with torch, and kept only if both give the same pictures.
+    """
+    from multigan.extras import need_all
     from multigan.runs import find_checkpoint
 
-    need("torch", "train")
-    need("onnxscript", "train")
+    need_all("train")
     weights = find_checkpoint(path)
     typer.echo(f"exporting {weights}")
     from multigan.exporters import export as export_weights

@@ -10,8 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from multigan.contract import Contract
+    from multigan.pictures import Bytes as Pixels
     from multigan.runtime import Generator
-    from multigan.runtime.pictures import Bytes as Pixels
 
 WRITERS = 8
 """Each file is flushed to the disk: several at once wait together."""
@@ -43,10 +43,13 @@ def generate(
     batch: Annotated[int, typer.Option(help="How many go through the model at once.")] = 16,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Make pictures with an exported model: a grid, single files, or the way between seeds. Needs no torch."""
+    """Make pictures with an exported model. Needs no torch.
+
+    A grid and single files, or the way between seeds.
+    """
     from multigan.errors import UserError
+    from multigan.pictures import check_format
     from multigan.runtime import Generator
-    from multigan.runtime.pictures import check_format
 
     check_format(format)
     if interpolate is None and not (grid or singles):
@@ -76,8 +79,8 @@ class Parts:
 
     def part(self, first: int, count: int) -> tuple[Pixels, list[str] | None]:
         """Pictures `first` to `first + count` after the start, and the names of their classes."""
+        from multigan.pictures import to_uint8
         from multigan.runtime.labels import resolve
-        from multigan.runtime.pictures import to_uint8
 
         turns = range(first, first + count)
         labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
@@ -123,7 +126,7 @@ def _singles(pixels: Pixels, names: list[str] | None, seed: int, first: int, tar
     """Write a file for each picture, named by seed, sample and class."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from multigan.runtime.pictures import save_image, to_image
+    from multigan.pictures import save_image, to_image
 
     words = [f"-{_plain(name)}" for name in names] if names else [""] * len(pixels)
     paths = [target.path(f"seed{seed}-{first + index:04d}{word}") for index, word in enumerate(words)]
@@ -135,7 +138,7 @@ def _singles(pixels: Pixels, names: list[str] | None, seed: int, first: int, tar
 
 def _save_grid(pixels: Pixels, parts: Parts, path: Path) -> None:
     """Rows by class where the classes take turns and all are there, else row after row."""
-    from multigan.runtime.pictures import class_grid, enlarge, grid, save_image
+    from multigan.pictures import class_grid, enlarge, grid, save_image
 
     names = parts.generator.contract.labels if parts.classes is None else []
     by_class = 1 < len(names) <= len(pixels)
@@ -152,15 +155,16 @@ def _way(
     target: Target,
 ) -> list[str]:
     """Write a strip and a GIF of the way between seeds; a sentence on each."""
+    from multigan.pictures import enlarge, grid, save_gif, save_image, to_uint8
     from multigan.runtime.labels import number
-    from multigan.runtime.pictures import enlarge, grid, save_gif, save_image, to_uint8
 
     contract = generator.contract
     conditional = contract.input("label") is not None
     index = (0 if label is None else number(contract, label)) if conditional else label
     samples = generator.interpolate(seeds, steps, index, truncation, batch, closed=True)
     pixels = enlarge(to_uint8(samples))
-    stem = "seeds" + "-".join(map(str, seeds)) + (f"-{_plain(contract.labels[int(index or 0)])}" if conditional else "")
+    named = "-".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]}-to-{seeds[-1]}-of-{len(seeds)}"
+    stem = f"seeds{named}" + (f"-{_plain(contract.labels[int(index or 0)])}" if conditional else "")
     strip, film = target.path(f"{stem}-strip"), target.folder / f"{stem}.gif"
     there = (len(seeds) - 1) * steps + 1
     save_image(grid(pixels[:there] if len(pixels) >= there else pixels, columns=steps), strip)

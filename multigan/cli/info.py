@@ -15,7 +15,8 @@ def info(
     model: Annotated[Path, typer.Argument(help="An .onnx file that multigan export wrote.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the contract as it stands in the file.")] = False,
 ) -> None:
-    """Show what an exported model makes, what it takes, and what it was trained on."""
+    """Show what an exported model makes, takes and is made of."""
+    from multigan.errors import printable
     from multigan.runtime.onnx_file import read
 
     file = read(model)
@@ -36,8 +37,9 @@ def info(
     if file.external:
         rows.insert(1, ("weights in", ", ".join(sorted(file.external))))
     rows += [(f"recipe {key}", text) for key, text in _flat(contract.recipe)]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
+    shown = [(printable(name), printable(text)) for name, text in rows]
+    width = max(len(name) for name, _ in shown)
+    for name, text in shown:
         typer.echo(f"{name:<{width}}  {text}")
 
 

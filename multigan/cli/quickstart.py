@@ -22,11 +22,10 @@ def quickstart(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Train on handwritten digits, export to ONNX, and draw new digits: minutes on a laptop."""
-    from multigan.extras import need
+    """Train on digits, export, and draw new ones in minutes."""
+    from multigan.extras import need_all
 
-    for module in ("torch", "safetensors", "onnxscript"):
-        need(module, "train")
+    need_all("train")
     from multigan import recipe
     from multigan.exporters import export
     from multigan.training.display import Terminal
@@ -60,8 +59,8 @@ def draw(model: Path, picture: Path) -> tuple[int, float]:
     """Write a labelled grid, a row for each class; give the number of samples and the milliseconds that each took."""
     import time
 
+    from multigan.pictures import class_grid, save_image, to_uint8
     from multigan.runtime import Generator
-    from multigan.runtime.pictures import class_grid, save_image, to_uint8
 
     generator = Generator.load(model)
     names = generator.contract.labels

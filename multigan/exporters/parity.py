@@ -64,7 +64,8 @@ def check_in_fresh_process(model: Path, module: torch.nn.Module, contract: Contr
     feeds = inputs_for(contract, 2)
     np.savez(inputs, allow_pickle=False, **feeds)
     try:
-        command = [sys.executable, "-c", _FRESH, str(model), str(inputs), str(output)]
+        # -P: none of the present folder's modules, for a numpy.py there would be run.
+        command = [sys.executable, "-P", "-c", _FRESH, str(model), str(inputs), str(output)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             raise UserError(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from multigan.errors import UserError
+from multigan.errors import UserError, printable
 from multigan.image.extractors import Extractor, Features, Pictures, Progress
 from multigan.image.metrics import DENSITY_K, Labels, Novelty, check_count, compare, diversity, novelty
 
@@ -62,7 +62,7 @@ class Report:
         label = max(map(len, self.protocol))
         lines += ["", *(f"{name:{label}}  {value}" for name, value in self.protocol.items())]
         lines += [f"note: {note}" for note in self.notes]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))  # class names and paths come from files
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from multigan.image.config import Augment, ImageRecipe
 from multigan.image.data import inspect
 from multigan.image.data.stream import ImageStream, open_stream
 from multigan.image.networks import build_discriminator, build_generator
-from multigan.runtime.pictures import by_class, enlarge, grid, save_image, to_uint8
+from multigan.pictures import by_class, enlarge, grid, save_image, to_uint8
 
 REFERENCE, LARGEST_REFERENCE = 1024, 2**25
 """Real pictures whose diversity the previews' is compared with, and their values in all."""

@@ -17,13 +17,10 @@ DENSITY_K = 5
 """Neighbours for density and coverage, as in Naeem et al. (2020)."""
 Labels = NDArray[np.int64]
 Sampler = Callable[[int], Pictures]
-"""Called with a count; gives that many generated pictures, uint8 `[count, C, H, W]`."""
+"""Called with a count; gives that many generated pictures, uint8 `[count, C, H, W]`.
 
-
-def to_uint8(pictures: NDArray[np.floating]) -> Pictures:
-    """Pictures in [-1, 1] as 0..255, rounded to the nearest; values beyond the range are clipped."""
-    scaled: Pictures = np.rint(np.clip(pictures, -1.0, 1.0) * 127.5 + 127.5).astype(np.uint8)
-    return scaled
+It makes them in parts and turns each part into bytes: as float32 they would take four times the memory.
+"""
 
 
 class Evaluator:
@@ -134,7 +131,6 @@ class Novelty:
 
     distance_ratio: float
     near_copies: float
-    searched: int
     indices: NDArray[np.int64]
     distances: NDArray[np.float64]
 
@@ -147,7 +143,6 @@ def novelty(generated: Features, real: Features, k: int = 5) -> Novelty:
     return Novelty(
         distance_ratio=float(np.median(distances[:, 0])) / unit,
         near_copies=float((distances[:, 0] <= np.quantile(among_real, 0.01)).mean()),
-        searched=len(real),
         indices=indices,
         distances=distances / unit,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from multigan.pictures import grid, to_image, to_uint8
 from multigan.runtime.generator import Generator
-from multigan.runtime.pictures import grid, to_image, to_uint8
 
 __all__ = ["Generator", "grid", "load", "to_image", "to_uint8"]
 

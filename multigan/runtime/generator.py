@@ -14,10 +14,10 @@ from PIL import Image
 from multigan import noise
 from multigan.contract import Contract
 from multigan.errors import UserError
+from multigan.pictures import to_image, to_uint8
 from multigan.runtime import interpolation
 from multigan.runtime.labels import Label, resolve
 from multigan.runtime.onnx_file import read
-from multigan.runtime.pictures import to_image, to_uint8
 from multigan.runtime.session import device_of, open_session
 
 MOST = 1_000_000

@@ -7,10 +7,12 @@ skipped without a copy, and a file that is not multigan's is refused before onnx
 from __future__ import annotations
 
 import math
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from multigan.contract import KEY, Contract
 from multigan.errors import UserError
@@ -44,20 +46,32 @@ class DamagedError(Exception):
 
 @dataclass
 class Summary:
-    """properties: the model's metadata. external: the names of other files that its weights lie in."""
+    """properties: the model's metadata. external: the names of other files that initializers of its graph lie in.
+
+    hidden: those that tensors anywhere else name: in nodes, branches, functions, sparse tensors.
+    """
 
     properties: dict[str, str] = field(default_factory=dict)
     external: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """A checked file of multigan's: its bytes, its contract, and whether its weights lie in files beside it."""
+    """A checked file of multigan's: its bytes, its contract, and the names of the files beside it with its weights."""
 
     path: Path
     content: bytes
     contract: Contract
     external: frozenset[str]
+
+    def weights(self) -> dict[str, bytes]:
+        """What those files hold, by name; see `read` for what is refused."""
+        found = {}
+        for name in sorted(self.external):
+            with _open_beside(self.path, name) as file:
+                found[name] = file.read()
+        return found
 
 
 def read(path: str | Path) -> OnnxFile:
@@ -76,8 +90,10 @@ def read(path: str | Path) -> OnnxFile:
         raise UserError(f"{path} is not an ONNX file: give the .onnx that multigan export wrote.") from error
     if KEY not in summary.properties:
         raise UserError(f"{path} was not exported by multigan (it holds no contract): export one with multigan export.")
+    for name in summary.hidden:
+        raise UserError(f"{path} keeps part of a node in the file {name!r}, which multigan export never does: refused.")
     for name in summary.external:
-        _check_beside(path, name)
+        _open_beside(path, name).close()
     contract = Contract.from_json(summary.properties[KEY])
     if not _sound(contract):
         raise UserError(f"{path} holds a contract that contradicts itself: export it again.")
@@ -85,23 +101,13 @@ def read(path: str | Path) -> OnnxFile:
 
 
 def _sound(contract: Contract) -> bool:
-    """Whether the contract's parts are what their names promise: JSON would hold anything."""
-    shapes: list[object] = [contract.output.shape, *(each.shape for each in contract.inputs)]
-    if not all(isinstance(shape, list) and all(_is_axis(axis) for axis in shape) for shape in shapes):
-        return False
+    """Whether the contract's parts agree, and ask for no more noise than a machine can draw."""
     drawn = [each.shape[1:] for each in contract.inputs if each.kind in ("latent", "noise")]
-    named = isinstance(contract.labels, list) and all(isinstance(each, str) for each in contract.labels)
     return (
-        named
-        and isinstance(contract.recipe, dict)
-        and (bool(contract.labels) or contract.input("label") is None)
+        (bool(contract.labels) or contract.input("label") is None)
         and all(not isinstance(axis, str) for shape in drawn for axis in shape)
         and all(math.prod(int(axis) for axis in shape) <= _LARGEST_DRAW for shape in drawn)
     )
-
-
-def _is_axis(axis: object) -> bool:
-    return isinstance(axis, str) or (isinstance(axis, int) and 0 < axis <= _LARGEST_DRAW)
 
 
 def summarize(content: memoryview) -> Summary:
@@ -111,12 +117,16 @@ def summarize(content: memoryview) -> Summary:
         if number == _MODEL_PROPERTIES:
             key, text = _pair(value)
             summary.properties[key] = text
-    _collect(content, "model", summary.external, 0)
+    _collect(content, "model", summary, 0)
     return summary
 
 
-def _collect(message: memoryview, kind: str, external: set[str], depth: int) -> None:
-    """Add to `external` the location that each tensor inside `message` names."""
+_INITIALIZER = 2
+"""The depth of the graph's own initializers, where no other tensor lies: model, graph, tensor."""
+
+
+def _collect(message: memoryview, kind: str, summary: Summary, depth: int) -> None:
+    """Add to `summary` the location that each tensor inside `message` names."""
     if depth > _DEEPEST:
         raise DamagedError("its graphs are nested too deeply")
     inside = _MESSAGES[kind]
@@ -124,9 +134,9 @@ def _collect(message: memoryview, kind: str, external: set[str], depth: int) -> 
         if kind == "tensor" and number == _EXTERNAL:
             key, text = _pair(value)
             if key == "location":
-                external.add(text)
+                (summary.external if depth == _INITIALIZER else summary.hidden).add(text)
         elif number in inside:
-            _collect(value, inside[number], external, depth + 1)
+            _collect(value, inside[number], summary, depth + 1)
 
 
 def _pair(message: memoryview) -> tuple[str, str]:
@@ -183,14 +193,33 @@ def _content(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
 
 
-def _check_beside(path: Path, name: str) -> None:
-    """External weights are read only from a regular file in the model's own folder that has no other name."""
+def _open_beside(path: Path, name: str) -> BinaryIO:
+    """Open a file with weights: a regular file in the model's own folder that has no other name.
+
+    The file that is read is the one that was checked, whatever takes its place meanwhile. Raises UserError for others.
+    """
     beside = path.parent / name
-    if not name or Path(name).name != name or "\\" in name or ":" in name:
+    if not name or Path(name).name != name or any(letter in name for letter in "\\:\0"):
         raise UserError(f"{path} keeps weights in {name!r}, outside its own folder: that is refused.")
     try:
         found = beside.lstat()
-    except OSError as error:
+        if _is_plain(found):
+            file = os.fdopen(os.open(beside, _READ), "rb")
+            opened = os.fstat(file.fileno())
+            if _is_plain(opened) and os.path.samestat(found, opened):
+                return file
+            file.close()
+    except FileNotFoundError as error:
         raise UserError(f"{path} keeps weights in {name}, which is missing beside it: copy both files.") from error
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        raise UserError(f"{path} keeps weights in {name}, which is a link or no regular file: that is refused.")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} keeps weights in {name}, which cannot be read: {error}.") from error
+    raise UserError(f"{path} keeps weights in {name}, which is a link or no regular file: that is refused.")
+
+
+_READ = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):  # whatever of them the system has
+    _READ |= getattr(os, _flag, 0)
+
+
+def _is_plain(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1

@@ -91,10 +91,24 @@ def _start(file: OnnxFile, provider: str, threads: int | None) -> onnxruntime.In
     if provider == CUDA:
         # The default, an exhaustive search, takes seconds at each new batch size.
         providers.insert(0, (CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}))
-    # From the bytes that were checked, so that no other file can take their place; weights beside it need the path.
-    model: bytes | str = str(file.path) if file.external else file.content
+    # From the bytes that were checked, so that no other file can take their place, and never by a path.
+    weights = file.weights()
+    if weights:
+        _hand_over(weights, options)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=providers)
+        return onnxruntime.InferenceSession(file.content, options, providers=providers)
     except Exception as error:
         text = str(error).strip().splitlines()
         raise UserError(f"onnxruntime cannot load {file.path}: {cast(str, text[0] if text else error)}") from error
+
+
+def _hand_over(weights: dict[str, bytes], options: onnxruntime.SessionOptions) -> None:
+    """Give onnxruntime the content of the files that the model names, which must live until the session is there."""
+    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+        raise UserError(
+            f"onnxruntime {onnxruntime.__version__} cannot load a model whose weights lie in a second file as multigan "
+            "does it, from memory: pip install --upgrade onnxruntime-gpu (or onnxruntime, whichever is installed)."
+        )
+    options.add_external_initializers_from_files_in_memory(
+        list(weights), list(weights.values()), [len(each) for each in weights.values()]
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from multigan.errors import UserError
+from multigan.errors import UserError, printable
 from multigan.files import replacing
 
 FORMATS = ("png", "webp")
@@ -18,10 +18,14 @@ Bytes = NDArray[np.uint8]
 _MARGIN, _TEXT = 4, 12
 
 
+def quantize(samples: NDArray[Any]) -> Bytes:
+    """Values in [-1, 1] as 0..255, rounded to the nearest; values beyond the range are clipped. Any shape."""
+    return np.rint(np.clip(samples, -1.0, 1.0) * 127.5 + 127.5).astype(np.uint8)
+
+
 def to_uint8(samples: NDArray[Any]) -> Bytes:
-    """`[..., C, H, W]` in [-1, 1] to `[..., H, W, C]` in 0..255, rounded to the nearest."""
-    scaled = np.rint(np.clip(samples, -1.0, 1.0) * 127.5 + 127.5).astype(np.uint8)
-    return np.moveaxis(scaled, -3, -1)
+    """`[..., C, H, W]` in [-1, 1] to `[..., H, W, C]` in 0..255; see `quantize`."""
+    return np.moveaxis(quantize(samples), -3, -1)
 
 
 def to_image(pixels: Bytes) -> Image.Image:
@@ -104,7 +108,7 @@ def check_format(name: str) -> str:
 def _with_margin(image: Image.Image, rows: Sequence[str], pitch: int, gap: int) -> Image.Image:
     """The picture with words to its left, one for each `pitch` pixels."""
     font = ImageFont.load_default(_TEXT)
-    words = [row if len(row) <= 24 else row[:23] + "…" for row in rows]
+    words = [printable(row if len(row) <= 24 else row[:23] + "…") for row in rows]
     margin = _MARGIN * 2 + max(round(font.getlength(word)) for word in words)
     white: Any = {"L": 255}.get(image.mode, (255,) * len(image.getbands()))
     black: Any = {"L": 0, "RGBA": (0, 0, 0, 255)}.get(image.mode, (0, 0, 0))
