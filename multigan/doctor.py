@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from multigan import __version__
+from multigan.memory import memory, told
 
 GIB = 1 << 30
 LITTLE_MEMORY, LITTLE_DISK = 4 * GIB, 2 * GIB
@@ -64,7 +65,7 @@ def _cores() -> int:
 
 def _cpu_flags() -> set[str]:
     """The processor's features as Linux names them; empty elsewhere."""
-    found = re.findall(r"^(?:flags|features)\s*:(.*)$", _text("/proc/cpuinfo"), re.MULTILINE | re.IGNORECASE)
+    found = re.findall(r"^(?:flags|features)\s*:(.*)$", told(Path("/proc/cpuinfo")), re.MULTILINE | re.IGNORECASE)
     return {flag for line in found for flag in line.split()}
 
 
@@ -86,24 +87,13 @@ def _processor() -> Finding:
 
 
 def _memory() -> Iterator[Finding]:
-    """Memory where the system tells it, and the control group's limit where that is less."""
-    table: dict[str, str] = dict(re.findall(r"^(\w+):\s+(\d+) kB$", _text("/proc/meminfo"), re.MULTILINE))
-    if "MemTotal" not in table:
+    """Memory where the system tells it, and a control group's limit where that is less."""
+    found = memory()
+    if found is None:
         return
-    whole, free = int(table["MemTotal"]) * 1024, int(table.get("MemAvailable", table["MemTotal"])) * 1024
-    limit = _text("/sys/fs/cgroup/memory.max").strip()
-    whole = min(whole, int(limit)) if limit.isdecimal() else whole
-    free = min(free, whole)
-    mend = "" if free >= LITTLE_MEMORY else "train with --set training.accumulate=4, and close what else is running"
-    yield Finding("memory", not mend, f"{free / GIB:.1f} GiB free of {whole / GIB:.1f}", mend)
-
-
-def _text(path: str) -> str:
-    """What the system says of itself in a file; empty where it has none."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    little = found.free < LITTLE_MEMORY
+    mend = "train with --set training.accumulate=4, and close what else is running" if little else ""
+    yield Finding("memory", not mend, f"{found.free / GIB:.1f} GiB free of {found.whole / GIB:.1f}", mend)
 
 
 def _disk(folder: Path) -> Finding:

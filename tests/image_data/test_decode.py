@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from contextlib import suppress
 from functools import partial
@@ -206,6 +207,16 @@ def test_what_cannot_be_read_says_why_in_a_line(content, reason):
         read(content)
     assert reason in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("side", "too_many"), [(10_950, False), (10_960, True), (13_000, True)])
+def test_too_many_pixels_are_refused_before_they_are_decoded(side, too_many):
+    """Between the stated limit and pillow's own, which only warns at first; warnings raise nothing for a user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UnreadableError) as raised:
+            read(bomb(side))
+    assert (f"too many pixels to be a picture meant for training ({side:,}x{side:,}" in str(raised.value)) == too_many
 
 
 def test_a_missing_file_is_unreadable(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tracemalloc
 
 import pytest
@@ -83,6 +84,22 @@ def test_links_are_followed_and_loops_end(tmp_path):
     source = Folder(tmp_path / "data")
     assert source.classes == ["cat", "dog"]
     assert len(source) == 3
+
+
+def test_only_regular_files_and_links_to_them_are_pictures(tmp_path):
+    """To open a pipe without a writer would wait for ever."""
+    write_flat(tmp_path / "elsewhere", 1)
+    folder = tmp_path / "data"
+    write_flat(folder, 1)
+    (folder / "link.png").symlink_to(tmp_path / "elsewhere" / "000.png")
+    os.mkfifo(folder / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(folder / "socket.png"))
+    (folder / "piped.png").symlink_to(folder / "pipe.png")
+    (folder / "device.png").symlink_to("/dev/zero")
+    (folder / "broken.png").symlink_to(folder / "nothing.png")
+    (folder / "circle.png").symlink_to(folder / "circle.png")
+    assert names(Folder(folder)) == ["000.png", "link.png"]
 
 
 def test_names_that_are_no_utf8_can_be_read_and_printed(tmp_path):

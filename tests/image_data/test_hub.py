@@ -7,6 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,8 +46,11 @@ for name, settings in json.loads(sys.argv[1]):
 """
 
 
-def parquet(start: int, count: int) -> bytes:
+def parquet(start: int, count: int, paths: Mapping[int, Path] = MappingProxyType({})) -> bytes:
+    """Rows of pictures numbered from `start`, but those of `paths` hold just that path."""
     pictures = [{"bytes": encoded(flat(start + n)), "path": f"{n}.png"} for n in range(count)]
+    for number, path in paths.items():
+        pictures[number] = {"bytes": None, "path": str(path)}
     buffer = io.BytesIO()
     pq.write_table(pa.table({"image": pictures, "label": [n % 2 for n in range(count)]}), buffer, row_group_size=3)
     return buffer.getvalue()
@@ -76,8 +82,13 @@ def answers(tmp_path_factory):
         ("someone/shapes", {}),
         ("someone/missing", {}),
         ("someone/shapes", {"split": "test"}),
+        ("someone/spying", {}),
+        ("someone/spying", {"streaming": True}),
     ]
-    with serving({"someone/shapes": files, "someone/streamed": files}) as hub:
+    private = home / "private.png"
+    flat(200).save(private)
+    spying = {"README.md": CARD, "data/train-00000-of-00001.parquet": parquet(0, 12, {4: private})}
+    with serving({"someone/shapes": files, "someone/streamed": files, "someone/spying": spying}) as hub:
         return hub.requests, *ask(hub.endpoint, home, *questions)
 
 
@@ -100,7 +111,14 @@ def test_a_streamed_one_has_the_same_pictures_and_is_read_in_ranges(answers):
 
 
 def test_what_the_hub_does_not_have_is_one_sentence(answers):
-    missing, no_split = answers[3:]
+    missing, no_split = answers[3:5]
     assert missing.startswith("someone/missing cannot be loaded: ")
     assert "test" in no_split
     assert "train" in no_split
+
+
+def test_a_hub_data_set_opens_no_file_of_this_machine(answers):
+    """Row 4 names a picture that exists here: the next one of its class stands in for it."""
+    for _, order, pictures, _ in answers[5:]:
+        assert pictures == [0, 1, 2, 3, 6, 5, 6, 7, 8, 9, 10, 11]
+        assert 200 not in order

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,10 @@ from PIL import Image
 from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.image.data import open_stream
+from multigan.image.data import stream as stream_module
+from multigan.image.data.cache import free_memory
 from multigan.image.data.order import flips
+from multigan.image.data.reader import Report
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +208,7 @@ def test_progress_counts_to_the_end(tmp_path):
     heard = []
     settings = recipe(source=str(tmp_path))
     open_stream(settings, torch.device("cpu"), 4, progress=lambda done, total: heard.append((done, total)))
-    assert heard == [(64, 70), (70, 70)]
+    assert heard == [(0, 70), (64, 70), (70, 70)]
 
 
 def test_auto_keeps_what_is_small(tmp_path):
@@ -219,3 +224,73 @@ def test_bytes_changed_under_way_do_not_stop_an_uncached_stream(tmp_path):
     assert sorted(values(opened.samples(range(8)))) == [0, 1, 3, 3, 4, 6, 6, 7]
     assert dict(opened.report.skipped)["002.png"] == "the file is gone"
     opened.close()
+
+
+def test_what_is_new_in_the_report_is_told_once_and_the_whole_at_any_time(tmp_path):
+    write_flat(tmp_path, 8)
+    opened = stream(tmp_path, cache="none")
+    assert (opened.report.news(), str(opened.report)) == ("", "")
+    (tmp_path / "002.png").write_bytes(b"damaged")
+    opened.samples(range(8))
+    first = opened.report.news()
+    assert first == str(opened.report)
+    assert first.startswith("1 of 8 files cannot be read")
+    assert opened.report.news() == ""
+    (tmp_path / "005.png").unlink()
+    opened.samples(range(8))
+    assert str(opened.report).startswith("2 of 8 files cannot be read")
+    assert opened.report.news().splitlines()[0].startswith("1 more of 8 files cannot be read")
+    assert str(opened.report).splitlines()[2] == "  005.png: the file is gone"
+    opened.close()
+
+
+def test_a_report_is_whole_while_threads_add_to_it():
+    report = Report(4000)
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [pool.submit(report.add, number // 2, str(number // 2), "damaged") for number in range(160)]
+        while not all(task.done() for task in tasks):
+            first, *names = str(report).splitlines() or ["0 "]
+            assert int(first.split()[0]) == len(names)
+    assert report.count == len(report.skipped) == 80
+    for number in range(4000):
+        report.add(number, str(number), "damaged")
+    assert str(report).startswith("4,000 of 4,000 files")
+    assert str(report).endswith("and 3,900 others")
+
+
+def test_auto_keeps_no_more_than_the_stated_count(tmp_path, monkeypatch):
+    write_flat(tmp_path, 5)
+    monkeypatch.setattr(stream_module, "MOST_KEPT", 4)
+    for cache, kept in (("auto", False), ("memory", True)):
+        opened = stream(tmp_path, cache=cache)
+        assert opened.cached == kept
+        opened.close()
+
+
+def test_processes_of_one_machine_share_its_memory(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    alone = free_memory(cpu)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert free_memory(cpu) < alone / 4
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_taking_never_waits_for_the_gpu(tmp_path, cache):
+    write_flat(tmp_path / "ant", 6)
+    write_flat(tmp_path / "bee", 6, start=100)
+    settings = recipe(source=str(tmp_path), cache=cache, mirror=True, conditional=True)
+    opened, expected = (open_stream(settings, torch.device(name), 4) for name in ("cuda", "cpu"))
+    opened.take(0, 4)  # the first use of a kernel may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        batches = [opened.take(start, 4) for start in range(4, 40, 4)]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for start, batch in zip(range(4, 40, 4), batches, strict=True):
+        on_cpu = expected.take(start, 4)
+        torch.testing.assert_close(batch.sample.cpu(), on_cpu.sample)
+        assert batch.conditions["label"].tolist() == on_cpu.conditions["label"].tolist()
+    opened.close()
+    expected.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import datasets
+import huggingface_hub.constants
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,11 +13,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from picture_files import encoded, flat, stream, values
+from picture_files import encoded, flat, stream, values, write_flat
 
 from multigan.errors import UserError
 from multigan.image.config import ImageData
-from multigan.image.data import inspect
+from multigan.image.data import access, columns, inspect, tables
 from multigan.image.data import shards as shards_module
 
 
@@ -154,6 +155,62 @@ def test_a_damaged_or_empty_cell_is_replaced_within_its_class(tmp_path, streamin
     opened = stream(tmp_path / "t.parquet", streaming=streaming, conditional=True)
     assert values(opened.samples(range(6))) == [0, 4, 2, 5, 4, 5]
     assert sorted(opened.report.skipped)[1] == ("row 3", "the cell is empty")
+    opened.close()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("whole", [False, True], ids=["file", "folder"])
+def test_a_path_is_opened_only_below_the_table(tmp_path, streaming, whole):
+    folder = tmp_path / "table"
+    write_flat(folder / "pictures", 1, start=50)
+    write_flat(tmp_path / "private", 1, start=99)
+    outside = str(tmp_path / "private" / "000.png")
+    (folder / "link.png").symlink_to(outside)
+    os.mkfifo(folder / "pipe.png")
+    paths = ["pictures/000.png", str(folder / "pictures" / "000.png"), outside, "../private/000.png", "link.png"]
+    pictures = [{"bytes": None, "path": path} for path in [*paths, "pipe.png", "absent.png"]]
+    pq.write_table(pa.table({"image": [*pictures, {"bytes": png(7), "path": outside}]}), folder / "t.parquet")
+    for number in range(5 if whole else 0):  # `datasets` takes a folder for what most of its files are
+        pq.write_table(rows(2), folder / f"test-{number}.parquet")
+    name = "train-0.parquet" if whole else "t.parquet"
+    (folder / "t.parquet").rename(folder / name)
+    opened = stream(folder if whole else folder / name, batch=2, streaming=streaming)
+    assert values(opened.samples(range(8))) == [50, 50, 7, 7, 7, 7, 7, 7]
+    reasons = dict(opened.report.skipped)
+    assert sorted(reasons) == [f"row {number}" for number in range(2, 7)]
+    assert all("which does not lie below" in reasons[f"row {number}"] for number in (2, 3, 4))
+    assert reasons["row 5"] == "the cell names pipe.png, which is no file"
+    assert reasons["row 6"] == "the file is gone"
+    opened.close()
+
+
+def test_single_files_of_the_hub_are_read_from_its_cache_alone(tmp_path, monkeypatch):
+    """As its client lays them out: a snapshot of links to blobs, a folder for each data set."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    for name, value in (("ours", 3), ("other", 99)):
+        snapshot = tmp_path / f"datasets--someone--{name}" / "snapshots" / "0123"
+        write_flat(snapshot.parent.parent / "blobs", 1, start=value)
+        snapshot.mkdir(parents=True)
+        (snapshot / "a.png").symlink_to("../../blobs/000.png")
+    below = tables._downloaded("someone/ours:default")
+    path = tmp_path / "datasets--someone--ours" / "snapshots" / "0123" / "a.png"
+    with columns.picture({"bytes": None, "path": str(path)}, below) as image:
+        assert image.getpixel((0, 0)) == 3
+    with pytest.raises(ValueError, match="does not lie below"):
+        columns.picture({"bytes": None, "path": str(path).replace("ours", "other")}, below)
+
+
+def test_a_shard_that_is_away_for_a_while_damages_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(access, "WAITS", (0.0, 0.0))
+    opened = stream(shards(tmp_path, [60], group=4), streaming=True)
+    opened._source._slots.clear()  # what the survey had read
+    (file,) = tmp_path.iterdir()
+    file.rename(tmp_path / "away")
+    with pytest.raises(UserError, match=rf"{file.name} of .* cannot be read now, after 3 tries"):
+        opened.samples([33])
+    (tmp_path / "away").rename(file)
+    assert values(opened.samples([33, 34])) == [33, 34]
+    assert str(opened.report) == ""
     opened.close()
 
 

@@ -12,10 +12,15 @@ from torch import Tensor
 
 from multigan.image.data.order import Indices
 from multigan.image.data.reader import Reader
+from multigan.memory import memory, processes
 
 Progress = Callable[[int, int], None]
-"""Called with how many pictures are decoded, and of how many."""
+"""Called with how many pictures are decoded, at first 0, and of how many."""
 
+MOST_KEPT = 200_000
+"""Of more pictures `data.cache: auto` keeps none: decoding them all would hold up the start for very long."""
+_UNTOLD = 4 * 2**30
+"""The memory that a system has which tells nothing."""
 _CHUNK = 64
 _AHEAD_BYTES = 256 * 2**20
 
@@ -27,22 +32,19 @@ def workers() -> int:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can be had now on the device, or in the machine's memory."""
+    """Bytes that this process can have now on the device, or as its share of the machine's memory."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        with open("/proc/meminfo") as lines:
-            fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages) if pages in os.sysconf_names else 4 * 2**30
+    found = memory()
+    return (_UNTOLD if found is None else found.free) // processes()
 
 
 def decode_all(reader: Reader, progress: Progress | None = None) -> Tensor:
     """Every picture of the reader's source: uint8 `[N, C, H, W]` in memory."""
     count = len(reader.source)
     pixels = np.empty((count, reader.channels, *reader.size), dtype=np.uint8)
+    if progress is not None:
+        progress(0, count)
 
     def work(start: int) -> list[int]:
         bad = []

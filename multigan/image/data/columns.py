@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,14 +72,18 @@ def label_column(features: Features, data: ImageData, place: str) -> str | None:
     return min(found, key=lambda name: _rank(name, LABEL_NAMES)) if found else None
 
 
-def picture(value: Any) -> Image.Image:
-    """A cell as a picture: encoded bytes, a struct with `bytes` or `path`, a path, or an array of pixels."""
+def picture(value: Any, below: Sequence[Path] = ()) -> Image.Image:
+    """A cell as a picture: encoded bytes, a struct with `bytes` or `path`, a path, or an array of pixels.
+
+    below: folders, of which a path must lie under one. Without any, as for tables of the hub, no path is opened: what
+    a stranger wrote into a table must not choose among the files of this machine. Raises ValueError for such a path.
+    """
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         return Image.open(io.BytesIO(value))
     if isinstance(value, str):
-        return Image.open(value)
+        return Image.open(_file(value, below))
     if value is None:
         raise ValueError("the cell is empty")
     pixels = np.asarray(value)
@@ -103,6 +108,18 @@ def numbered(column: Any, feature: Any) -> tuple[list[str], NDArray[np.int32]]:
     numbers[present] = np.arange(len(present))
     names = [feature.names[values[at]] if is_classes else str(values[at]) for at in present]
     return names, numbers[codes]
+
+
+def _file(path: str, below: Sequence[Path]) -> Path:
+    if not below:
+        raise ValueError(f"the cell holds no picture but the path {path}, and only a local table may name files")
+    for folder in (each.resolve() for each in below):
+        file = (folder / path).resolve()
+        if file.is_relative_to(folder):
+            if file.exists() and not file.is_file():
+                raise ValueError(f"the cell names {path}, which is no file")
+            return file
+    raise ValueError(f"the cell names {path}, which does not lie below {below[0]}")
 
 
 def _named(features: Features, column: str, key: str, place: str) -> str:

@@ -6,6 +6,7 @@ bits, transparency is laid on white unless 4 channels are wanted, and of an anim
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -14,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from multigan.errors import UserError
+from multigan.image.data.access import UnavailableError, may_pass
+
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
 Opener = Callable[[], Image.Image]
 
+MOST_PIXELS = 120_000_000
+"""A larger picture is not decoded: in RGB it takes 360 MB, and each thread decodes one."""
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,6 +37,8 @@ _TURNS = {
 """What makes a picture of each EXIF orientation upright."""
 _GAP = 3.0
 """Large pictures are first halved cheaply down to this many times the wanted size (pillow's `reducing_gap`)."""
+# Pillow warns of pictures of half that size, on a terminal that shows a progress bar; the limit here is stated.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class UnreadableError(Exception):
@@ -40,25 +48,40 @@ class UnreadableError(Exception):
 def decode(opener: Opener, size: tuple[int, int], channels: int, fit: Fit) -> Pixels:
     """Open and decode one picture: uint8 `[channels, *size]`, size being height and width.
 
-    Raises UnreadableError where the file is damaged, truncated, absent, no picture, or too large to be one.
+    Raises UnreadableError where the file is damaged, truncated, absent, no picture, or too large to be one, and
+    UnavailableError where the disk, the network or the memory fails, which says nothing of the file.
     """
-    with reading(), opener() as image:
+    with opened(opener) as image:
         _draft(image, size)
         return shape(normalize(image, channels), size, fit)
 
 
 @contextmanager
+def opened(opener: Opener) -> Iterator[Image.Image]:
+    """The picture, not decoded yet, and of a size that can be; raises as `decode`, also for what is done with it."""
+    with reading(), opener() as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise UnreadableError(
+                f"too many pixels to be a picture meant for training ({image.width:,}x{image.height:,}, and "
+                f"{MOST_PIXELS:,} are the most that is decoded)"
+            )
+        yield image
+
+
+@contextmanager
 def reading() -> Iterator[None]:
-    """Turn whatever a damaged file makes pillow raise into UnreadableError."""
+    """Turn whatever a damaged file makes pillow raise into UnreadableError, and the system's into UnavailableError."""
     try:
         yield
+    except (UserError, UnreadableError, UnavailableError):
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableError(f"too many pixels to be a picture meant for training ({clause(error)})") from error
     except FileNotFoundError as error:
         raise UnreadableError("the file is gone") from error
     # A damaged file raises whatever pillow's parser of its format stumbles on: OSError, SyntaxError, struct.error, ...
     except Exception as error:
-        raise UnreadableError(clause(error)) from error
+        raise (UnavailableError if may_pass(error) else UnreadableError)(clause(error)) from error
 
 
 def normalize(image: Image.Image, channels: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class Listing:
         self.directories: list[tuple[bytes, ...]] = []
         self.unreadable: list[str] = []
         self.others = 0
-        """Files that are no pictures, by their suffix."""
+        """Files that are no pictures, by their suffix, and pipes, sockets, devices and broken links of any name."""
         self._blob = bytearray()
         self._ends = array("q", [0])
         self._of = array("i")
@@ -72,10 +73,10 @@ class Listing:
                 name = entry.name
                 if name.startswith(b".") or name in _IGNORED:
                     continue
-                if entry.is_dir():
+                if _is(entry.is_dir):
                     target = os.path.join(real, name)
                     folders.append(((*parts, name), os.path.realpath(target) if entry.is_symlink() else target))
-                elif os.path.splitext(name)[1].lower() in SUFFIXES:
+                elif os.path.splitext(name)[1].lower() in SUFFIXES and _is(entry.is_file):
                     files.append(name)
                 else:
                     self.others += 1
@@ -170,6 +171,14 @@ class Folder:
         of_directory = np.array([-1 if parts is None else number[parts[depth]] for parts in directories], np.int32)
         labels = of_directory[listing.of if self._rows is None else listing.of[self._rows]]
         return [_text(name) for name in names], labels
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """What a directory's entry, or the target of its link, is; a link that leads nowhere or in a circle is nothing."""
+    try:
+        return asked()
+    except OSError:
+        return False
 
 
 def _text(path: bytes) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 
+from PIL import Image
+
 from multigan.errors import UserError
+from multigan.image.data.access import insist
 from multigan.image.data.decode import Fit, Pixels, UnreadableError, decode
 from multigan.image.data.sources import Source
 
@@ -16,27 +20,50 @@ _PATIENCE = 10_000
 
 @dataclass
 class Report:
-    """The files that could not be read so far. skipped: the first of them, name and reason; count: all of them."""
+    """The files that could not be read so far, told by any thread at any time. total: files that there are.
+    skipped: the first that could not be read, name and reason."""
 
     total: int
-    count: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    _bad: set[int] = field(default_factory=set, repr=False)
+    _told: int = field(default=0, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def add(self, name: str, reason: str) -> None:
+    @property
+    def count(self) -> int:
+        """How many could not be read."""
+        return len(self._bad)
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._bad
+
+    def add(self, index: int, name: str, reason: str) -> None:
+        """List a file by its number; one that is listed already is not counted twice."""
         with self._lock:
-            self.count += 1
-            if len(self.skipped) < _LISTED:
+            if index not in self._bad and len(self.skipped) < _LISTED:
                 self.skipped.append((name, reason))
+            self._bad.add(index)
 
     def __str__(self) -> str:
         """A sentence, then the names, one a line; empty where nothing was skipped."""
-        if not self.count:
+        with self._lock:
+            return self._text(0, "")
+
+    def news(self) -> str:
+        """What was added since `news` was last asked, as `str` has it; empty where nothing was."""
+        with self._lock:
+            text = self._text(self._told, " more" if self._told else "")
+            self._told = self.count
+            return text
+
+    def _text(self, start: int, more: str) -> str:
+        count, listed = self.count - start, sorted(self.skipped[start:])
+        if not count:
             return ""
-        lines = [f"{self.count:,} of {self.total:,} files cannot be read; the next good one stands in for each:"]
-        lines += [f"  {name}: {reason}" for name, reason in sorted(self.skipped)]
-        if self.count > len(self.skipped):
-            lines.append(f"  and {self.count - len(self.skipped):,} more")
+        lines = [f"{count:,}{more} of {self.total:,} files cannot be read; the next good one stands in for each:"]
+        lines += [f"  {name}: {reason}" for name, reason in listed]
+        if count > len(listed):
+            lines.append(f"  and {count - len(listed):,} others")
         return "\n".join(lines)
 
 
@@ -47,24 +74,25 @@ class Reader:
     def __init__(self, source: Source, size: tuple[int, int], channels: int, fit: Fit) -> None:
         self.source, self.size, self.channels, self.fit = source, size, channels, fit
         self.report = Report(len(source))
-        self._bad: set[int] = set()
+        # Pillow loads the decoders of rarer formats when one is first met, and never again where that fails.
+        Image.init()
 
     def attempt(self, index: int) -> Pixels | None:
-        """The picture, or None where it cannot be read, which the report then lists (once)."""
-        if index in self._bad:
+        """The picture, or None where it is damaged, which the report then lists (once).
+
+        Raises UserError where it cannot be had for another reason, also after a while.
+        """
+        if index in self.report:
             return None
+        work = partial(decode, partial(self.source.open, index), self.size, self.channels, self.fit)
         try:
-            return decode(lambda: self.source.open(index), self.size, self.channels, self.fit)
+            return insist(work, self.source.name(index), self.source.place)
         except UnreadableError as error:
-            with self.report._lock:
-                known = index in self._bad
-                self._bad.add(index)
-            if not known:
-                self.report.add(self.source.name(index), str(error))
+            self.report.add(index, self.source.name(index), str(error))
             return None
 
     def read(self, index: int) -> Pixels:
-        """The picture or its replacement. Raises UserError where none of its class can be read."""
+        """The picture or its replacement. Raises UserError where none of its class can be read, or as `attempt`."""
         for tried, candidate in enumerate(self._candidates(index)):
             pixels = self.attempt(candidate)
             if pixels is not None:

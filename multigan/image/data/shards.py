@@ -7,9 +7,10 @@ and the epoch (`order.BlockOrder`), and dropped after. So a position means the s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
@@ -21,6 +22,8 @@ from multigan.errors import UserError
 from multigan.extras import need
 from multigan.image.config import ImageData
 from multigan.image.data import columns
+from multigan.image.data.access import UnavailableError, insist
+from multigan.image.data.decode import clause
 from multigan.image.data.order import Blocks
 from multigan.image.data.tables import Rows
 
@@ -53,10 +56,18 @@ class _Slot:
 class Shards(Rows):
     """The pictures of parquet files, by blocks. The label and split columns alone are read at the start.
 
-    features: as `datasets` knows them; absent: as the files' schema has them.
+    features: as `datasets` knows them; absent: as the files' schema has them. below: as in `columns.picture`.
     """
 
-    def __init__(self, place: str, files: list[str], features: columns.Features | None, data: ImageData) -> None:
+    def __init__(
+        self,
+        place: str,
+        files: list[str],
+        features: columns.Features | None,
+        data: ImageData,
+        below: Sequence[Path] = (),
+    ) -> None:
+        self._below = below
         self._parquet = need("pyarrow.parquet", "train")
         self._files = files
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
@@ -78,7 +89,7 @@ class Shards(Rows):
     def open(self, index: int) -> Image.Image:
         row = self.row(index)
         block = self._block_of(row)
-        return columns.picture(self._block(block)[row - int(self._starts[block])].as_py())
+        return columns.picture(self._block(block)[row - int(self._starts[block])].as_py(), self._below)
 
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         rows = indices if self.rows is None else self.rows[indices]
@@ -106,8 +117,16 @@ class Shards(Rows):
         slot = self._slot(block)
         with slot.lock:
             if slot.column is None:
-                slot.column = self._read(block, self.image_column)
+                file = self._files[self._groups[block][0]]
+                slot.column = insist(lambda: self._fetch(block), file, self.place)
             return slot.column
+
+    def _fetch(self, block: int) -> Any:
+        """The pictures of a block. Whatever stops it, it is not that one picture is damaged."""
+        try:
+            return self._read(block, self.image_column)
+        except Exception as error:
+            raise UnavailableError(clause(error)) from error
 
     def _read(self, block: int, column: str) -> Any:
         shard, group = self._groups[block]

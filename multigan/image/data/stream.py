@@ -11,7 +11,7 @@ from torch import Tensor
 from multigan.adversarial.batch import Batch
 from multigan.errors import UserError
 from multigan.image.config import ImageRecipe
-from multigan.image.data.cache import Ahead, Progress, decode_all, free_memory
+from multigan.image.data.cache import MOST_KEPT, Ahead, Progress, decode_all, free_memory
 from multigan.image.data.order import Indices, flips, order_of
 from multigan.image.data.reader import Reader, Report
 from multigan.image.data.sources import Source, open_source
@@ -90,13 +90,14 @@ class ImageStream:
         if self._source.blocks is not None:
             self._source.prefetch(self._indices(start + self._source.blocks.ahead(), count))
         pixels = self._kept(indices) if self._ahead is None else self._ahead.range(start, count)
+        pixels = _move(pixels, self._device)
         if self._mirror:
-            mask = torch.from_numpy(flips(self._seed, np.arange(start, start + count)))
-            pixels = torch.where(mask.to(pixels.device)[:, None, None, None], pixels.flip(-1), pixels)
+            mask = _move(torch.from_numpy(flips(self._seed, np.arange(start, start + count))), self._device)
+            pixels = torch.where(mask[:, None, None, None], pixels.flip(-1), pixels)
         conditions = {}
         if self._conditional and self.labels is not None:
-            conditions["label"] = self._move(self.labels[torch.from_numpy(indices)])
-        return Batch(self._move(pixels).to(torch.float32).mul_(1 / 127.5).sub_(1.0), conditions)
+            conditions["label"] = _move(self.labels[torch.from_numpy(indices)], self._device)
+        return Batch(pixels.to(torch.float32).mul_(1 / 127.5).sub_(1.0), conditions)
 
     def samples(self, indices: Indices | Sequence[int] | Tensor) -> Tensor:
         """The pictures of these numbers (not positions), as they are, unmirrored: uint8 `[len, C, H, W]` on the CPU."""
@@ -113,19 +114,15 @@ class ImageStream:
 
     def _kept(self, indices: Indices) -> Tensor:
         assert self._cache is not None
-        return self._cache.index_select(0, torch.from_numpy(indices).to(self._cache.device))
-
-    def _move(self, tensor: Tensor) -> Tensor:
-        if self._device.type == "cuda" and tensor.device.type == "cpu":
-            tensor = tensor.pin_memory()
-        return tensor.to(self._device, non_blocking=True)
+        return self._cache.index_select(0, _move(torch.from_numpy(indices), self._cache.device))
 
     def _bytes(self) -> int:
         return len(self._source) * self._reader.channels * self._reader.size[0] * self._reader.size[1]
 
     def _keeps(self, cache: str, streaming: bool) -> bool:
         if cache == "auto":
-            return not streaming and self._bytes() <= free_memory(torch.device("cpu")) // 4
+            fits = len(self) <= MOST_KEPT and self._bytes() <= free_memory(torch.device("cpu")) // 4
+            return fits and not streaming
         return cache == "memory"
 
     def _settle(self, pixels: Tensor) -> Tensor:
@@ -133,3 +130,10 @@ class ImageStream:
         if self._device.type != "cpu" and self._bytes() <= free_memory(self._device) // 4:
             return pixels.to(self._device)
         return pixels
+
+
+def _move(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; to a GPU from pinned memory, so that nothing waits for the copy."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -13,6 +13,7 @@ import numpy as np
 from multigan.errors import UserError
 from multigan.image.config import LARGEST, SMALLEST, ImageData
 from multigan.image.data import decode
+from multigan.image.data.access import insist
 from multigan.image.data.order import draws, key
 from multigan.image.data.sources import Source, open_source
 
@@ -69,11 +70,12 @@ def survey(source: Source, data: ImageData) -> Survey:
     sample = _sample(source)
     for index in sample:
         try:
-            with decode.reading(), source.open(index) as image:
-                sizes[decode.upright_size(image)] += 1
-                modes[image.mode] += 1
-            if peeked < _PEEKED:
-                pixels = decode.decode(partial(source.open, index), _PEEK_SIZE, 4, "stretch")
+            size, mode, pixels = insist(
+                partial(_look, source, index, peeked < _PEEKED), source.name(index), source.place
+            )
+            sizes[size] += 1
+            modes[mode] += 1
+            if pixels is not None:
                 peeked += 1
                 colored += _is_colored(pixels)
                 clear += bool((pixels[3] < 250).mean() > 0.01)
@@ -104,6 +106,14 @@ def survey(source: Source, data: ImageData) -> Survey:
         conditional=conditional,
         reasons=[*source.notes, why_size, why_channels, why_conditional],
     )
+
+
+def _look(source: Source, index: int, peek: bool) -> tuple[tuple[int, int], str, decode.Pixels | None]:
+    """A picture's (height, width) and mode, and where wanted its pixels, few and with their transparency."""
+    opener = partial(source.open, index)
+    with decode.opened(opener) as image:
+        size, mode = decode.upright_size(image), image.mode
+    return size, mode, decode.decode(opener, _PEEK_SIZE, 4, "stretch") if peek else None
 
 
 def _sample(source: Source) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,15 +95,16 @@ class Rows(ABC):
 
 
 class Table(Rows):
-    """A data set of `datasets`, memory-mapped from the disk."""
+    """A data set of `datasets`, memory-mapped from the disk. below: as in `columns.picture`."""
 
-    def __init__(self, place: str, dataset: Any, data: ImageData) -> None:
+    def __init__(self, place: str, dataset: Any, data: ImageData, below: Sequence[Path] = ()) -> None:
+        self._below = below
         super().__init__(place, len(dataset), dataset.features, dataset.data.column, data)
         # the arrow column itself: a row through `datasets` costs more than decoding a small picture
         self._pictures = dataset.data.column(self.image_column)
 
     def open(self, index: int) -> Image.Image:
-        return columns.picture(self._pictures[self.row(index)].as_py())
+        return columns.picture(self._pictures[self.row(index)].as_py(), self._below)
 
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Each row is read on its own."""
@@ -111,7 +112,7 @@ class Table(Rows):
 
 def open_file(place: str, path: Path, data: ImageData) -> Rows:
     """One parquet or arrow file; `data.split` chooses rows by its column `split`. Raises UserError where it cannot."""
-    found = _open(place, data, "train", path=path.suffix.lower()[1:], data_files={"train": [str(path)]})
+    found = _open(place, data, "train", [path.parent], path=path.suffix.lower()[1:], data_files={"train": [str(path)]})
     if data.split != "train" and columns.SPLIT not in found.features:
         raise UserError(f"{place} has no column {columns.SPLIT!r}, so data.split={data.split} cannot be chosen in it.")
     return found
@@ -122,26 +123,36 @@ def open_folder(place: str, path: Path, data: ImageData) -> Rows:
     for saved in (path, path / data.split):
         if (saved / "state.json").is_file():
             with explaining(place):
-                return Table(place, need("datasets", "train").load_from_disk(str(saved)), data)
-    return _open(place, data, data.split, path=str(path))
+                return Table(place, need("datasets", "train").load_from_disk(str(saved)), data, [path])
+    return _open(place, data, data.split, [path], path=str(path))
 
 
 def open_hub(place: str, data: ImageData) -> Rows:
     """A data set of the hub, `owner/name` or `owner/name:configuration`."""
     name, _, configuration = place.partition(":")
     _reach(place)
-    return _open(place, data, data.split, path=name, name=configuration or None)
+    return _open(place, data, data.split, [], path=name, name=configuration or None)
 
 
-def _open(place: str, data: ImageData, split: str, **arguments: Any) -> Rows:
+def _downloaded(place: str) -> list[Path]:
+    """Where the hub's client puts the files of a data set, and what it unpacks."""
+    cache = need("huggingface_hub.constants", "train").HF_HUB_CACHE
+    name = place.partition(":")[0].replace("/", "--")
+    return [Path(cache) / f"datasets--{name}", Path(need("datasets.config", "train").EXTRACTED_DATASETS_PATH)]
+
+
+def _open(place: str, data: ImageData, split: str, below: Sequence[Path], **arguments: Any) -> Rows:
     datasets = need("datasets", "train")
     with explaining(place):
         if not data.streaming:
-            return Table(place, datasets.load_dataset(split=split, **arguments), data)
+            dataset = datasets.load_dataset(split=split, **arguments)
+            if not below and dataset.info.builder_name == "imagefolder":
+                below = _downloaded(place)  # single files: it is `datasets` that says where it has put them
+            return Table(place, dataset, data, below)
         from multigan.image.data import shards
 
         builder = datasets.load_dataset_builder(**arguments)
-        return shards.Shards(place, shards.files_of(place, builder, split), builder.info.features, data)
+        return shards.Shards(place, shards.files_of(place, builder, split), builder.info.features, data, below)
 
 
 def _reach(place: str) -> None:

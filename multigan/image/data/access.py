@@ -1,0 +1,64 @@
+"""Reading again what could not be had just now: a failed disk, network or limit says nothing of a picture. No torch."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from multigan.errors import UserError
+
+T = TypeVar("T")
+
+WAITS = (0.1, 0.4, 1.5, 4.0)
+"""Seconds before each further try."""
+_LASTING = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,  # damaged content that points before the beginning of its file
+        errno.EOVERFLOW,
+        errno.EFBIG,
+    }
+)
+"""What will be so at the next try, too: the file is gone, forbidden, or damaged."""
+
+
+class UnavailableError(Exception):
+    """What could not be read, although nothing says that it is damaged; the message is the reason, in a clause."""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the error is the system's, or a network's, and not one that damaged content makes a decoder raise.
+
+    Decoders raise OSError without a number. A number is the system's, and a library's own subclass a failed transfer's.
+    """
+    if isinstance(error, MemoryError | TimeoutError | ConnectionError):
+        return True
+    if not isinstance(error, OSError):
+        return False
+    if error.errno is None:
+        return type(error).__module__.split(".")[0] not in ("builtins", "PIL")
+    return error.errno not in _LASTING
+
+
+def insist(work: Callable[[], T], name: str, place: str) -> T:
+    """What `work` gives, tried again while it raises UnavailableError. Raises UserError where it never stops."""
+    waits = iter(WAITS)
+    while True:
+        try:
+            return work()
+        except UnavailableError as error:
+            wait = next(waits, None)
+            if wait is None:
+                raise UserError(
+                    f"{name} of {place} cannot be read now, after {len(WAITS) + 1} tries ({error}): see to its disk, "
+                    "its network or this system's limits, then start again or go on with --resume."
+                ) from error
+        time.sleep(wait)
