@@ -282,7 +282,7 @@ class Session:
         if not self.world.any(request.wanted is not None or late, self.device):
             return None
         if late:
-            return f"after {self.options.minutes:g} minutes"
+            return f"by the limit of {self.options.minutes:g} minutes"
         return f"by {request.wanted.name}" if request.wanted is not None else "by another process"
 
     def _log(self, log: Log | None, rate: Rate) -> None:

@@ -142,7 +142,7 @@ def test_a_run_without_a_folder_of_its_own_gets_the_next_free_name(
 
 def test_minutes_stop_a_training_which_then_saves(data: Path, tmp_path: Path) -> None:
     outcome = train(recipe(data, "training.samples=100000"), Options(out=tmp_path / "run", minutes=0.001))
-    assert outcome.stopped == "after 0.001 minutes"
+    assert outcome.stopped == "by the limit of 0.001 minutes"
     assert outcome.run.saved()[-1] == outcome.samples < 100_000
     assert outcome.weights == outcome.run.weights(outcome.samples)
 
