@@ -35,7 +35,7 @@ class Data:
     diversity: float
     report: list[str] = field(default_factory=list)
     damaged: Callable[[], str] = str
-    """What could not be read so far, as text; empty where all could."""
+    """What could not be read since the last call, as text; empty where all could."""
 
 
 class Evaluator(Protocol):

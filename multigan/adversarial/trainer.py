@@ -69,6 +69,8 @@ class Trainer:
         self.batches = 0
         """Batches drawn so far: the number that random draws are a function of."""
         self.turns = 0
+        self.mid_turn = False
+        """Whether a turn was broken off after it had begun to change things."""
         self.steps = {phase.name: 0 for phase in phases}
 
     def turn(self) -> None:
@@ -81,11 +83,13 @@ class Trainer:
             reuse = drawn is not None and phase.reuse and step == 0
             if drawn is None or not reuse:
                 drawn = self._draw()
+            self.mid_turn = True
             keep = self.accumulate == 1 and phase.trains != "generator" and self._generator_reuses(plan, index + 1)
             self._step(phase, drawn, now, keep_fakes=kept and reuse, share_fakes=keep)
             kept = keep
         if not plan:
             raise ValueError(f"no phase is active after {now} samples")
+        self.mid_turn = False
         self.turns += 1
         self.world.average(self.game.generator.buffers())
         self.ema.update(self.samples - now, self.samples)

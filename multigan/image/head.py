@@ -25,7 +25,7 @@ from multigan.image.config import Augment, ImageRecipe
 from multigan.image.data import inspect
 from multigan.image.data.stream import ImageStream, open_stream
 from multigan.image.networks import build_discriminator, build_generator
-from multigan.pictures import by_class, enlarge, grid, save_image, to_uint8
+from multigan.pictures import by_class, enlarge, grid, quantize, save_image, to_uint8
 
 REFERENCE, LARGEST_REFERENCE = 1024, 2**25
 """Real pictures whose diversity the previews' is compared with, and their values in all."""
@@ -122,7 +122,7 @@ class Head:
             stream,
             diversity(first.sample, first.conditions.get("label")),
             _report(self.recipe, stream),
-            lambda: str(stream.report),
+            stream.report.news,
         )
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
@@ -240,6 +240,6 @@ class _Evaluator:
             if self.recipe.conditional and self.labels is not None:
                 conditions["label"] = self.labels[start : start + count]
             made = sampler(torch.from_numpy(latents), Batch(torch.empty(count, 0), conditions))
-            return np.moveaxis(to_uint8(made.float().cpu().numpy()), -1, -3)
+            return quantize(made.float().cpu().numpy())
 
         return self.measure(pictures)

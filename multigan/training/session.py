@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,6 @@ class Session:
         display.end()
         for sentence in self.data.report:
             display.say(sentence)
-        self._damaged = ""
         self._say_damaged()
         self.trainer = self._trainer()
         self.previews = Previews(self.head, self.trainer, self.data.diversity, self.run, self.training.samples, display)
@@ -117,11 +117,9 @@ class Session:
         return run
 
     def _say_damaged(self) -> None:
-        """Name the files that could not be read, if there are more of them than were named before."""
-        damaged = self.data.damaged()
-        if damaged != self._damaged:
+        """Name the files that could not be read and have not been named yet."""
+        if damaged := self.data.damaged():
             self.display.say(damaged)
-            self._damaged = damaged
 
     def _decoding(self, done: int, total: int) -> None:
         if done == 0:
@@ -242,6 +240,13 @@ class Session:
             raise UserError(
                 f"{error}. The weights before those steps are saved: {self.run.weights(self.trainer.samples)}"
             ) from error
+        except (
+            UserError
+        ):  # the data's disk or network, say: no reason to lose what was learned since the last checkpoint
+            if log is not None and not self.trainer.mid_turn:
+                with suppress(UserError):
+                    self.keeper.save(self.trainer.samples)
+            raise
         self._finish(log, rate, whole=stopped is None)
         return stopped
 

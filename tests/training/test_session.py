@@ -19,6 +19,7 @@ from multigan.adversarial.game import Game
 from multigan.errors import UserError
 from multigan.recipe import to_yaml
 from multigan.runs import Run, find_checkpoint
+from multigan.training.display import Quiet
 from multigan.training.keeping import Keeper
 from multigan.training.session import Options, Session, train
 
@@ -225,3 +226,24 @@ def test_a_log_that_a_full_disk_refuses_is_one_sentence(data: Path, tmp_path: Pa
     assert (process.returncode, "Traceback" in errors) == (2, False), errors
     assert "multigan: cannot write" in errors
     assert run.saved() == [40]
+
+
+def test_data_that_fails_half_way_loses_nothing_that_was_learned(data: Path, tmp_path: Path) -> None:
+    """The checkpoint is of the turn before, although none was due; going on from it ends in the same bits."""
+    changes = ["training.checkpoint_every=160"]
+    run, whole = Run(tmp_path / "run"), Run(tmp_path / "whole")
+    train(recipe(data, *changes), Options(out=whole.folder))
+    session = Session(recipe(data, *changes), Options(out=run.folder), CPU, World(), Quiet())
+    take = session.data.stream.take
+
+    def failing(start: int, count: int) -> Batch:
+        if start >= 80:
+            raise UserError("the disk has gone")
+        return take(start, count)
+
+    session.data.stream.take = failing  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="the disk has gone"):
+        session.play()
+    assert run.saved() == [80]
+    train(recipe(data, *changes), Options(out=run.folder, resume=True))
+    assert identical(tensors(run, 160), tensors(whole, 160))
