@@ -94,6 +94,8 @@ class Game:
     now: Now = field(default_factory=lambda: Now(Draws(0, 0, 1, 0, 1)))
 
     def __post_init__(self) -> None:
+        # Listed once: walking the modules in every step would cost small networks a percent.
+        self._weights = {name: list(network.parameters()) for name, network in self.networks.items()}
         self._training = ""
         self._fakes: Tensor | None = None
         self._share = False
@@ -110,8 +112,10 @@ class Game:
         generator's step that comes next.
         """
         self._training, self._share = name, share_fakes
-        for each, network in self.networks.items():
-            network.requires_grad_(each == name or (share_fakes and each == "generator"))
+        for each, weights in self._weights.items():
+            wanted = each == name or (share_fakes and each == "generator")
+            for weight in weights:
+                weight.requires_grad_(wanted)
 
     def begin(self, now: Now, keep_fakes: bool = False) -> None:
         """Begin a part of a step. keep_fakes: the samples that the step before generated serve this one too."""

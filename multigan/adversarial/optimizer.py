@@ -75,7 +75,7 @@ class Updater:
         gradients = self.gradients()
         if scale.enabled:
             torch._foreach_mul_(gradients, 1 / scale.value)
-        norm = nn.utils.get_total_norm(gradients)
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         bad = 1 - (torch.isfinite(norm) & torch.isfinite(loss)).to(torch.float32)
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)

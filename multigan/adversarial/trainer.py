@@ -91,7 +91,8 @@ class Trainer:
             raise ValueError(f"no phase is active after {now} samples")
         self.mid_turn = False
         self.turns += 1
-        self.world.average(self.game.generator.buffers())
+        if self.world.size > 1:
+            self.world.average(self.game.generator.buffers())
         self.ema.update(self.samples - now, self.samples)
         if self.game.device.type == "cpu":  # where nothing has to wait for a reading
             self.settle()
