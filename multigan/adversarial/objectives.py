@@ -58,8 +58,6 @@ def _penalties(
     points = list(dict.fromkeys(penalty.point for penalty in due))
     inputs, logits = [seen[point][0] for point in points], [seen[point][1] for point in points]
     # Each logit's own share of the loss scale, as in the mean that is the loss: half precision cannot hold the whole.
-    scale = game.now.scale / len(seen["real"][1]) if isinstance(game.now.scale, Tensor) else 1.0
-    # Each logit's own share of the loss scale, as in the mean that is the loss: half precision cannot hold the whole.
     scale = game.now.scale / len(logits[0]) if isinstance(game.now.scale, Tensor) else 1.0
     gradients = input_gradients(logits, inputs, scale)
     at = dict(zip(points, gradients, strict=True))

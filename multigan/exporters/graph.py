@@ -18,6 +18,7 @@ from multigan.contract import KEY, Contract
 from multigan.errors import UserError
 from multigan.exporters.clean import strip_traces
 from multigan.exporters.parity import inputs_for
+from multigan.exporters.polyphase import polyphase
 
 OPSET = 20
 IR_VERSION = 10
@@ -48,11 +49,12 @@ def _make_plain(module: nn.Module) -> None:
         module.register_parameter(name, nn.Parameter(value))
 
 
-def to_onnx(module: nn.Module, contract: Contract) -> onnx.ModelProto:
+def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx.ModelProto:
     """The ONNX model of a `frozen` module, whose arguments are the contract's inputs in their order.
 
     Opset 20, IR version 10, axis 0 of every input dynamic and named `batch`, the contract in `metadata_props`. The same
-    module gives the same bytes. Raises UserError where torch cannot export it.
+    module gives the same bytes. rewrite: with transposed convolutions as `polyphase` makes them. Raises UserError where
+    torch cannot export it.
     """
     inputs = inputs_for(contract, 2)
     try:
@@ -73,6 +75,8 @@ def to_onnx(module: nn.Module, contract: Contract) -> onnx.ModelProto:
     assert program is not None
     model = program.model_proto
     strip_traces(model)
+    if rewrite:
+        polyphase(model)
     model.ir_version = IR_VERSION
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, contract.to_json()
