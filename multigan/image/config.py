@@ -79,7 +79,7 @@ class R3gan(Settings):
 
     kind: Literal["r3gan"]
     width: int = Field(64, ge=4, le=1024)
-    """Channels of the stage, the same at every resolution unless `widths` is given."""
+    """Channels at the highest resolution's stage; each coarser stage has twice as many, at most 8 times."""
     widths: list[Annotated[int, Field(ge=1, le=4096)]] | None = Field(None, max_length=8)
     """Channels of each stage from 4 pixels up; overrides `width`."""
     blocks: int = Field(2, ge=1, le=16)

@@ -21,7 +21,7 @@ from multigan.image.networks.layers import (
     convolution,
     msr_,
 )
-from multigan.image.networks.shapes import Shape
+from multigan.image.networks.shapes import Shape, doubling_widths
 
 
 class Block(nn.Module):
@@ -114,7 +114,7 @@ class R3ganDiscriminator(nn.Module):
 def stage_widths(settings: R3gan, shape: Shape, role: str) -> list[int]:
     """Channels of each stage, the coarsest first. Raises UserError where they do not fit the size or the groups."""
     stages = shape.doublings + 1
-    widths = settings.widths or [settings.width] * stages
+    widths = settings.widths or doubling_widths(settings.width, stages)
     if len(widths) != stages:
         raise UserError(
             f"{role}.widths has {len(widths)} stages, but {shape.size[0]}x{shape.size[1]} pixels make {stages}: "
