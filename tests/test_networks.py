@@ -163,7 +163,7 @@ def test_parameters_of_the_published_sizes() -> None:
 
 
 def test_r3gan_begins_as_its_resampling_path() -> None:
-    _, discriminator = pair({"kind": "r3gan", "width": 32, "blocks": 2}, (32, 32))
+    _, discriminator = pair({"kind": "r3gan", "widths": [32] * 4, "blocks": 2}, (32, 32))
     blocks = [each for each in discriminator.modules() if type(each).__name__ == "Block"]
     assert len(blocks) == 8
     features = torch.randn(2, 32, 8, 8)
@@ -351,3 +351,10 @@ def test_export_with_a_dynamic_batch(kind: str, tmp_path: Any) -> None:
         (image,) = session.run(None, {"latent": latent.numpy(), "label": label.numpy()})
         with torch.no_grad():
             np.testing.assert_allclose(image, generator(latent, label).numpy(), atol=1e-4)
+
+
+def test_r3gan_widths_double_towards_the_base() -> None:
+    generator, discriminator = pair({"kind": "r3gan", "width": 16, "blocks": 1}, (64, 64))
+    for network, order in ((generator, [128, 128, 64, 32, 16]), (discriminator, [16, 32, 64, 128, 128])):
+        blocks = [each for each in network.modules() if type(each).__name__ == "Block"]
+        assert [block.branch[0].in_channels for block in blocks] == order
