@@ -21,6 +21,9 @@ from onnx import helper, numpy_helper, shape_inference
 BLOCK = 16
 """Channels that onnxruntime's blocked kernels take at once: with others the transposed convolution stays."""
 
+LARGEST = 2**31 - 2**20
+"""Bytes of weights that fit into one protobuf message."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -51,8 +54,11 @@ def polyphase(model: onnx.ModelProto) -> int:
 
     Those of pictures, with constant weights, without groups or dilation, whose sides are known and grow `stride` times,
     and whose channels come in blocks of 16. A ReLU that follows moves before the interleaving, where onnxruntime makes
-    it part of the convolution.
+    it part of the convolution. A model that is too large for one protobuf message stays whole: shapes are inferred by
+    way of one.
     """
+    if sum(len(each.raw_data) for each in model.graph.initializer) > LARGEST:
+        return 0
     rewriter = _Rewriter(model)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
