@@ -125,7 +125,7 @@ def train(arm: str, pictures: Path, folder: Path, minutes: float, changes: list[
 def speed(folder: Path) -> float:
     """Images a second of a run: the median of its log."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return statistics.median(line["images_per_second"] for line in lines if "images_per_second" in line)
+    return statistics.median(line["samples_per_second"] for line in lines if "samples_per_second" in line)
 
 
 def show(folder: Path) -> None:

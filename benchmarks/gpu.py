@@ -105,7 +105,7 @@ def lines(folder: Path) -> list[dict[str, float]]:
 
 def speed(folder: Path) -> float:
     """Images a second: the median of the log, without its first lines, where kernels are chosen."""
-    rates = [line["images_per_second"] for line in lines(folder) if "images_per_second" in line]
+    rates = [line["samples_per_second"] for line in lines(folder) if "samples_per_second" in line]
     return statistics.median(rates[2:] or rates)
 
 

@@ -27,6 +27,10 @@ GENERATOR_EMA = "generator_ema"
 """The averaged generator: the one that is previewed and exported."""
 
 
+class DamagedError(UserError):
+    """A file whose content is not what was written: no other reading will mend it."""
+
+
 @dataclass
 class Weights:
     """The contents of a weights file. networks: state dictionaries by name: generator, generator_ema, discriminator."""
@@ -66,10 +70,13 @@ def _save(path: Path, tensors: dict[str, Tensor], about: dict[str, str]) -> str:
     about = {"multigan": __version__, **about}
     digest = _digest(plain, about)
     with replacing(path) as temporary:
+        temporary.touch()
+        usual = temporary.stat().st_mode  # safetensors' own file could be read by its owner alone
         try:
             save_file(plain, temporary, {**about, "digest": digest})
         except SafetensorError as error:
             raise OSError(str(error)) from error
+        temporary.chmod(usual)
     return digest
 
 
@@ -83,16 +90,26 @@ def _digest(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a file that `_save` wrote. Raises UserError where it is damaged or another's."""
+    """Metadata and tensors of a file that `_save` wrote.
+
+    Raises DamagedError where its content is damaged or another's, and another UserError where it cannot be read now,
+    which says nothing of its content.
+    """
     try:
+        with path.open("rb") as whole:
+            whole.read(1)
         with safe_open(path, framework="pt") as file:
             about, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged or is no checkpoint ({error}): use another one.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read now: {error.strerror or error}.") from error
+    except MemoryError as error:
+        raise UserError(f"{path} does not fit into this machine's memory.") from error
+    except (SafetensorError, ValueError) as error:
+        raise DamagedError(f"{path} is damaged or is no checkpoint ({error}): use another one.") from error
     if "digest" not in about:
-        raise UserError(f"{path} is not a checkpoint of multigan.")
+        raise DamagedError(f"{path} is not a checkpoint of multigan.")
     if about["digest"] != _digest(tensors, {key: value for key, value in about.items() if key != "digest"}):
-        raise UserError(f"{path} is damaged: its content is not what was written.")
+        raise DamagedError(f"{path} is damaged: its content is not what was written.")
     return about, tensors
 
 
@@ -114,15 +131,16 @@ def load(path: Path) -> Weights:
 
 
 def load_pair(run: Run, samples: int) -> tuple[Weights, State]:
-    """Read the pair of files written after `samples` samples. Raises UserError where it is not whole."""
+    """Read the pair of files written after `samples` samples. Raises DamagedError where it is not whole, and another
+    UserError as `load` does."""
     about, tensors = _read(run.state(samples))
     try:
         numbers, belongs = json.loads(about["numbers"]), about["weights"]
     except (KeyError, ValueError) as error:
-        raise UserError(f"{run.state(samples)} is damaged ({error}).") from error
+        raise DamagedError(f"{run.state(samples)} is damaged ({error}).") from error
     weights = load(run.weights(samples))
     if weights.digest != belongs:
-        raise UserError(f"{weights.path} is not what {run.state(samples).name} was written with.")
+        raise DamagedError(f"{weights.path} is not what {run.state(samples).name} was written with.")
     return weights, State(tensors, numbers)
 
 
@@ -142,15 +160,35 @@ def start_from(module: nn.Module, weights: Weights, name: str) -> None:
     there is another number of them: a fine-tuned generator learns its own."""
     own = module.state_dict()
     given = weights.networks.get(name, {})
+    # What knows the classes is a table with a row for each, plain or with a parametrization around it.
+    tables = tuple(f"{place}." for place, each in module.named_modules() if isinstance(each, nn.Embedding))
     for key, value in own.items():
-        if key.endswith("embedding.weight") and key in given and given[key].shape[1:] == value.shape[1:]:
-            given[key] = given[key] if given[key].shape == value.shape else value
+        if key.startswith(tables) and key in given and given[key].shape != value.shape:
+            given[key] = value
     fill(module, weights, name)
 
 
 def load_generator(path: Path, which: str = GENERATOR_EMA) -> tuple[Recipe, nn.Module, int]:
     """The recipe, the generator in evaluation mode on the CPU, and the samples seen, from a weights file."""
     weights = load(path)
+    _check_size(weights)
     generator, _ = heads.head(weights.recipe).networks()
     fill(generator, weights, which)
     return weights.recipe, generator.eval().requires_grad_(False), weights.samples
+
+
+def _check_size(weights: Weights) -> None:
+    """Raise UserError where the recipe's networks are larger than the file's: a file of a few kilobytes must not make
+    this machine build, and fill, networks of terabytes. Nothing is allocated for it."""
+    with torch.device("meta"):
+        built = heads.head(weights.recipe).networks()
+    for module, name in zip(built, ("generator", "discriminator"), strict=True):
+        wanted = sum(value.numel() for value in module.state_dict().values())
+        there = max(
+            sum(value.numel() for value in weights.networks.get(each, {}).values()) for each in (name, GENERATOR_EMA)
+        )
+        if wanted > there:
+            raise UserError(
+                f"{weights.path}: its recipe asks for a {name} of {wanted:,} values and the file holds {there:,}: use "
+                "another checkpoint."
+            )

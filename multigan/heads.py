@@ -6,7 +6,7 @@ Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)`
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -29,25 +29,35 @@ Sampler = Callable[[Tensor, Batch], Tensor]
 
 @dataclass
 class Data:
-    """The stream of a training, the diversity of its samples (within classes, if any), sentences for the user."""
+    """The stream of a training, the diversity of its samples (within classes, if any), sentences for the user.
+
+    identity: a digest that changes with what the samples are called and how they are numbered.
+    """
 
     stream: Stream
     diversity: float
+    identity: str
     report: list[str] = field(default_factory=list)
     damaged: Callable[[], str] = str
     """What could not be read since the last call, as text; empty where all could."""
 
 
 class Evaluator(Protocol):
-    """Measures a generator during training: the metric called `name` first, smaller is better."""
+    """Measures a generator during training: the metric called `name` first, smaller is better.
+
+    protocol: in words, what its value depends on beside the generator.
+    """
 
     name: str
+    protocol: str
 
     def __call__(self, sampler: Sampler) -> dict[str, float]: ...
 
 
 class Head(Protocol):
-    """What a modality hands to a training of one resolved recipe."""
+    """What a modality hands to a training of one resolved recipe. unit: what its samples are called, such as images."""
+
+    unit: str
 
     def open_data(self, device: torch.device, take: int, progress: Callable[[int, int], None] | None = None) -> Data:
         """Open the data. take: samples that will be asked for at once. progress: called with (done, all)."""
@@ -63,7 +73,7 @@ class Head(Protocol):
         discriminator: nn.Module,
         arithmetic: Arithmetic,
         device: torch.device,
-        compiled: dict[str, nn.Module],
+        compiled: Mapping[str, nn.Module],
     ) -> Game:
         """The game that the networks play."""
         ...
@@ -76,12 +86,15 @@ class Head(Protocol):
         """Latents and conditions of the previews: the same at every time. The batch's sample is empty."""
         ...
 
-    def save_preview(self, samples: Tensor, path: Path) -> None:
-        """Write previews `[N, ...]` to `path` without its suffix, as a person would look at or listen to them."""
+    def save_preview(self, samples: Tensor, path: Path) -> list[Path]:
+        """Write previews `[N, ...]` as a person would look at or listen to them; the files, a picture first.
+
+        Their names are `path` without its suffix, and what comes after it: the picture's only a suffix.
+        """
         ...
 
-    def save_movie(self, folder: Path, path: Path) -> None:
-        """Put a folder's previews in a row, in one file."""
+    def remarks(self, samples: Tensor) -> tuple[dict[str, float], dict[str, str]]:
+        """Figures of the previews for the log, and what is wrong with them: a sentence under a word that stays."""
         ...
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:

@@ -10,6 +10,8 @@ runs/NAME/checkpoints/best.safetensors      the weights that the evaluation foun
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from multigan.errors import UserError
@@ -46,14 +48,40 @@ class Run:
         counts = sorted(int(name) for name in found if name.isdigit())
         return [count for count in counts if self.weights(count).exists()]
 
+    def written(self) -> float:
+        """When a checkpoint was last written; files that a training replaces meanwhile are passed over."""
+        times = [0.0]
+        for path in self.checkpoints.iterdir():
+            with suppress(FileNotFoundError):
+                times.append(path.stat().st_mtime)
+        return max(times)
+
+
+def find_run(path: Path) -> Path:
+    """The folder of a run to resume. Raises UserError where there is none."""
+    with readable(path):
+        if not path.is_dir():
+            raise UserError(f"--resume {path}: there is no such run; give a run's folder, such as runs/dcgan.")
+    return path
+
 
 def newest_run(root: Path = RUNS) -> Run:
     """The run that was written to last. Raises UserError where there is none with a checkpoint."""
-    folders = [path for path in root.iterdir() if (path / "checkpoints").is_dir()] if root.is_dir() else []
-    runs = [run for run in map(Run, folders) if run.saved() or run.best.exists()]
-    if not runs:
-        raise UserError(f"there is no run with a checkpoint under {root}/: train one first, or give a path.")
-    return max(runs, key=lambda run: max(path.stat().st_mtime for path in run.checkpoints.iterdir()))
+    with readable(root):
+        folders = [path for path in root.iterdir() if (path / "checkpoints").is_dir()] if root.is_dir() else []
+        runs = [run for run in map(Run, folders) if run.saved() or run.best.exists()]
+        if not runs:
+            raise UserError(f"there is no run with a checkpoint under {root}/: train one first, or give a path.")
+        return max(runs, key=lambda run: run.written())
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to look at `path` into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{str(path)[:200]} cannot be read: {error.strerror or error}.") from error
 
 
 def find_checkpoint(path: Path | None = None) -> Path:
@@ -61,6 +89,11 @@ def find_checkpoint(path: Path | None = None) -> Path:
 
     Raises UserError where there is none.
     """
+    with readable(RUNS if path is None else path):
+        return _checkpoint(path)
+
+
+def _checkpoint(path: Path | None) -> Path:
     if path is not None and path.is_file():
         if path.name.endswith(STATE):
             weights = path.name.removesuffix(STATE) + WEIGHTS

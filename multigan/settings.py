@@ -5,7 +5,7 @@ A field that may change during training takes a number or a schedule: `{start: 2
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -43,6 +43,32 @@ LearningRate = Annotated[float | Schedule, _within(0.0, 1.0)]
 Beta = Annotated[float | Schedule, _within(0.0, 0.99999)]
 Probability = Annotated[float | Schedule, _within(0.0, 1.0)]
 Samples = Annotated[float | Schedule, _within(0.0, 1e12)]
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+class Data(Settings):
+    """Which files or rows a generator is trained on."""
+
+    source: str | None = None
+    """A folder, a parquet or arrow file, a hub name (`owner/name` or `owner/name:configuration`); absent: the data that
+    multigan carries. `--data` sets it."""
+    classes: list[str] | None = None
+    """The names of the classes, in the order of their numbers; samples of other classes are left out. Absent: those of
+    the data."""
+    streaming: bool = False
+    """Read shard by shard, for what does not fit on the disk."""
+    label_column: str | None = None
+    split: str = "train"
+    """Which rows, where a column or a hub's data set tells splits apart."""
+
+    @model_validator(mode="after")
+    def _classes(self) -> Data:
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ValueError(f"classes: {twice!r} is named twice; a class has one number")
+        return self
 
 
 # --- losses ---------------------------------------------------------------------------------------------------------
@@ -181,3 +207,103 @@ class Training(Settings):
 
     def _distance(self, part: int) -> int:
         return abs(part - self.accumulate)
+
+
+# --- networks and the whole -----------------------------------------------------------------------------------------
+
+
+class Latent(Settings):
+    """The generator's noise `[B, size]`."""
+
+    size: int = Field(64, ge=1, le=4096)
+    distribution: Literal["normal", "uniform"] = "normal"
+    class_scale: float = Field(0.05, gt=0, le=10)
+    """The standard deviation with which the generator's class embedding, as long as the latent, begins. At the latent's
+    own, 1, the class drowns the latent, and the generator draws one sample a class for most of a short training."""
+
+
+class Augment(Settings):
+    """Differentiable augmentation of what the discriminator sees, real and generated (Zhao et al., 2020).
+
+    probability: a number, a schedule, or `adaptive` (Karras et al., 2020: raised while the discriminator tells real
+    samples too surely, `target` being the mean sign of its outputs on them).
+    """
+
+    probability: Probability | Literal["adaptive"] = 1.0
+    target: float = Field(0.6, gt=0, lt=1)
+    ramp: int = Field(500_000, gt=0)
+    """Samples in which an adaptive probability can rise from 0 to 1."""
+    penalize: Literal["before", "after"] = "before"
+    """Where the penalties take the gradient: at the sample before it is augmented, or after."""
+
+
+class Network(Settings):
+    """Base of the settings of a network."""
+
+    def batch_norm(self, role: Literal["generator", "discriminator"]) -> bool:
+        """Whether the network normalises by its batch in that role."""
+        return False
+
+    def bounded(self) -> bool:
+        """Whether the slope of a discriminator of this kind is bounded by its construction."""
+        return False
+
+
+class GanRecipe(Settings):
+    """What the recipes of all GANs have in common; each modality has its own data, networks, augmentation."""
+
+    modality: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)
+    seed: int = Field(0, ge=0, lt=2**63)
+    conditional: bool = False
+    """One class per subfolder or label column; the generator then takes a label."""
+    data: Data
+    latent: Latent = Latent()
+    generator: Network
+    discriminator: Network
+    loss: Loss
+    regularizers: list[Regularizer] = []
+    augment: Augment | None = None
+    generator_optimizer: Optimizer = Optimizer()
+    discriminator_optimizer: Optimizer = Optimizer()
+    ema: Ema = Ema()
+    evaluation: Settings
+    training: Training
+
+    @model_validator(mode="after")
+    def _combinations(self) -> Self:
+        kinds = [each.kind for each in self.regularizers]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"regularizers: {kind} is there twice: add up the two")
+        if self.loss.kind == "wasserstein" and not kinds and not self.discriminator.bounded():
+            raise ValueError(
+                "loss: wasserstein needs a discriminator of bounded slope: add {kind: gradient_penalty} to regularizers"
+            )
+        return self
+
+    def notes(self) -> list[str]:
+        """What is allowed in this recipe and yet worth knowing before it runs, a sentence each."""
+        training, kinds = self.training, {each.kind for each in self.regularizers}
+        mixing = {"generator": self.generator, "discriminator": self.discriminator}
+        normed = [role for role, network in mixing.items() if network.batch_norm(role)]  # type: ignore[arg-type]
+        notes = []
+        if kinds and "discriminator" in normed:
+            notes.append(
+                f"regularizers: with batch normalisation in the discriminator the penalty ({', '.join(sorted(kinds))}) "
+                "is not each sample's own, since its gradient runs through the others: discriminator.normalize=none."
+            )
+        if training.accumulate > 1 and normed:
+            notes.append(
+                f"training.accumulate: batch normalisation sees {training.batch // training.accumulate} samples at a "
+                f"time, so {training.accumulate} parts are not the same as one batch of {training.batch}."
+            )
+        if self.loss.kind == "relativistic" and not {"r1", "r2"} <= kinds:
+            notes.append("loss: relativistic converges with both penalties, r1 and r2; one of them is missing.")
+        for key in ("preview_every", "checkpoint_every", "evaluate_every"):
+            every = getattr(training, key)
+            if every is not None and every > training.samples:
+                notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
+        if self.augment is not None and not getattr(self.augment, "kinds", True):
+            notes.append("augment.kinds: empty, so that nothing is augmented.")
+        return notes

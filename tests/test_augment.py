@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multigan.adversarial.batch import Draws
-from multigan.image.augment import Adaptive, Augmentation, Kind
+from multigan.gan import Adaptive
+from multigan.image.augment import Augmentation, Kind
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

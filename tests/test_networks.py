@@ -16,10 +16,10 @@ from multigan.adversarial.batch import Draws
 from multigan.errors import UserError
 from multigan.image.augment import Augmentation
 from multigan.image.config import ImageRecipe
-from multigan.image.networks import build_discriminator, build_generator
-from multigan.image.networks.convolution import Conv2d
-from multigan.image.networks.layers import Resample
-from multigan.image.networks.shapes import Shape, doubling_widths
+from multigan.image.head import networks
+from multigan.networks.convolution import Conv1d, Conv2d
+from multigan.networks.layers import Resample
+from multigan.networks.shapes import Shape, doubling_widths
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "dcgan": {"kind": "dcgan", "width": 4},
@@ -56,7 +56,7 @@ def recipe(
 
 def pair(*args: Any, **kwargs: Any) -> tuple[nn.Module, nn.Module]:
     chosen = recipe(*args, **kwargs)
-    return build_generator(chosen), build_discriminator(chosen)
+    return networks(chosen)
 
 
 def count(network: nn.Module) -> int:
@@ -162,6 +162,14 @@ def test_parameters_of_the_published_sizes() -> None:
     assert [each.groups for each in grouped] == [96] * 8
 
 
+def test_r3gans_output_keeps_its_range_once_it_is_trained() -> None:
+    generator, _ = pair(NETWORKS["r3gan"])
+    nn.init.constant_(generator.output.bias, 3.0)
+    latent = torch.randn(2, LATENT)
+    assert generator.train()(latent).max() > 1
+    assert generator.eval()(latent).max() == 1
+
+
 def test_r3gan_begins_as_its_resampling_path() -> None:
     _, discriminator = pair({"kind": "r3gan", "widths": [32] * 4, "blocks": 2}, (32, 32))
     blocks = [each for each in discriminator.modules() if type(each).__name__ == "Block"]
@@ -176,14 +184,14 @@ def test_r3gan_begins_as_its_resampling_path() -> None:
 
 def test_unusable_settings_are_sentences() -> None:
     with pytest.raises(UserError, match=r"generator\.widths has 2 stages, but 32x32 pixels make 4"):
-        build_generator(recipe({"kind": "r3gan", "widths": [16, 16]}, (32, 32)))
+        networks(recipe({"kind": "r3gan", "widths": [16, 16]}, (32, 32)))
     unresolved = recipe(NETWORKS["dcgan"]).model_copy(
         update={"data": recipe(NETWORKS["dcgan"]).data.model_copy(update={"size": None})}
     )
     with pytest.raises(UserError, match=r"data\.size"):
-        build_generator(unresolved)
+        networks(unresolved)
     with pytest.raises(UserError, match=r"data\.classes"):
-        build_generator(recipe(NETWORKS["dcgan"]).model_copy(update={"conditional": True}))
+        networks(recipe(NETWORKS["dcgan"]).model_copy(update={"conditional": True}))
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------
@@ -226,18 +234,19 @@ def test_r1_through_augmentation_by_finite_differences(kind: str) -> None:
         torch.testing.assert_close(expected, slope, rtol=2e-4, atol=1e-6 * (1 + abs(float(slope))))
 
 
+@pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (3, 1, 2), (4, 2, 1), (1, 1, 1)])
-def test_convolution_equals_torchs_own(kernel: int, stride: int, groups: int) -> None:
-    def layers(layer: type[nn.Conv2d]) -> nn.Module:
+def test_convolution_equals_torchs_own(kernel: int, stride: int, groups: int, axes: int) -> None:
+    def layers(layer: type[nn.Conv1d | nn.Conv2d]) -> nn.Module:
         return nn.Sequential(
             layer(4, 8, kernel, stride, kernel // 2, groups=groups),
             nn.LeakyReLU(0.2, inplace=True),
             layer(8, 2, 3, padding=1, bias=False),
         ).double()
 
-    own, torchs = layers(Conv2d), layers(nn.Conv2d)
+    own, torchs = (layers(Conv1d), layers(nn.Conv1d)) if axes == 1 else (layers(Conv2d), layers(nn.Conv2d))
     torchs.load_state_dict(own.state_dict())
-    start = torch.randn(2, 4, 6, 6, dtype=torch.float64)
+    start = torch.randn(2, 4, *[6] * axes, dtype=torch.float64)
     found = []
     for network in (own, torchs):
         images = start.clone().requires_grad_()

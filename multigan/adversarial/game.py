@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from multigan.adversarial.batch import Batch, Draws
+from multigan.adversarial.stochastic import Stochastic
 
 Distribution = Literal["normal", "uniform"]
 
@@ -96,6 +97,10 @@ class Game:
     def __post_init__(self) -> None:
         # Listed once: walking the modules in every step would cost small networks a percent.
         self._weights = {name: list(network.parameters()) for name, network in self.networks.items()}
+        self._stochastic = {
+            name: [(place, layer) for place, layer in network.named_modules() if isinstance(layer, Stochastic)]
+            for name, network in self.networks.items()
+        }
         self._training = ""
         self._fakes: Tensor | None = None
         self._share = False
@@ -146,6 +151,7 @@ class Game:
     def generate(self, latent: Tensor, batch: Batch) -> Tensor:
         """The generator's samples for given latents and the batch's conditions."""
         run = self.compiled.get("generator", self.generator)
+        self._draw("generator", "")
         with self.arithmetic.context(self.device):
             return self.arithmetic.place(run(latent, **batch.conditions))
 
@@ -165,8 +171,19 @@ class Game:
         noted, self._sureties = self._sureties, []
         return [torch.stack(noted).mean()] if noted else []
 
-    def judge(self, samples: Tensor, batch: Batch, twice: bool = False) -> Tensor:
-        """The discriminator's logits `[B]` on samples as they are. twice: the gradient will be differentiated again."""
+    def _draw(self, name: str, use: str) -> None:
+        """Have a network's stochastic layers draw. use: tells its uses in one step apart; empty for the generator,
+        whose samples are the same for every phase that shares a batch, as its latents are."""
+        for place, layer in self._stochastic[name]:
+            layer.draw(self.now.draws, "/".join(filter(None, (use, name, place))))
+
+    def judge(self, samples: Tensor, batch: Batch, kind: str, twice: bool = False) -> Tensor:
+        """The discriminator's logits `[B]` on samples as they are.
+
+        kind: real, fake or between, which names the random streams of its layers. twice: the gradient will be
+        differentiated again.
+        """
+        self._draw("discriminator", f"{self.now.phase}/{kind}")
         run = self.discriminator if twice else self.compiled.get("discriminator", self.discriminator)
         with self.arithmetic.context(self.device):
             logits = run(samples, **batch.conditions)

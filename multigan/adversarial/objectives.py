@@ -73,7 +73,7 @@ def _judge_at(game: Game, batch: Batch, sample: Tensor, kind: str, penalised: bo
     seen = game.augment(point, kind)
     if penalised and game.penalize == "after":
         point = seen = seen.detach().requires_grad_()
-    return point, game.judge(seen, batch, twice=penalised)
+    return point, game.judge(seen, batch, kind, twice=penalised)
 
 
 def _between(game: Game, real: Tensor, fake: Tensor) -> Tensor:
@@ -89,10 +89,10 @@ class Adversarial:
         self.loss = loss
 
     def __call__(self, game: Game, batch: Batch) -> tuple[Tensor, Figures]:
-        fake = game.judge(game.augment(game.fakes(batch), "fake"), batch)
+        fake = game.judge(game.augment(game.fakes(batch), "fake"), batch, "fake")
         real = None
         if self.loss.generator_sees_real:
             with torch.no_grad():
-                real = game.judge(game.augment(batch.sample, "real"), batch)
+                real = game.judge(game.augment(batch.sample, "real"), batch, "real")
         loss = self.loss.generator(fake, real)
         return loss, {"generator": loss.detach()}

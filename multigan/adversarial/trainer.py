@@ -37,7 +37,7 @@ class Trainer:
     """Plays the game phase by phase.
 
     batch: samples in one optimizer step, over all processes and all `accumulate` parts together. Raises ValueError
-    where it cannot be split evenly.
+    where it cannot be split evenly, or two phases or two updaters have one name.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Trainer:
         nonfinite_limit: int = 25,
     ):
         self.game, self.phases, self.stream, self.ema = game, list(phases), stream, ema
+        _check_names(self.phases)
         self.batch, self.accumulate, self.seed = batch, accumulate, seed
         self.world = world or World()
         self.part = share(batch, accumulate, self.world)
@@ -77,18 +78,17 @@ class Trainer:
         """One round of all phases that are active now. On a CPU, raises NotFinite as `settle` does."""
         now = self.samples
         plan = [(phase, step) for phase in self.phases if phase.active(now) for step in range(phase.steps)]
-        drawn: Drawn | None = None
-        kept = False
-        for index, (phase, step) in enumerate(plan):
-            reuse = drawn is not None and phase.reuse and step == 0
-            if drawn is None or not reuse:
-                drawn = self._draw()
-            self.mid_turn = True
-            keep = self.accumulate == 1 and phase.trains != "generator" and self._generator_reuses(plan, index + 1)
-            self._step(phase, drawn, now, keep_fakes=kept and reuse, share_fakes=keep)
-            kept = keep
         if not plan:
             raise ValueError(f"no phase is active after {now} samples")
+        reused = [index > 0 and phase.reuse and step == 0 for index, (phase, step) in enumerate(plan)]
+        drawn = self._draw_all(reused)
+        kept = False
+        for index, (phase, _) in enumerate(plan):
+            self.mid_turn = True
+            following = index + 1 < len(plan) and plan[index + 1][0].trains == "generator" and reused[index + 1]
+            keep = self.accumulate == 1 and phase.trains != "generator" and following
+            self._step(phase, drawn[index], now, keep_fakes=kept and reused[index], share_fakes=keep)
+            kept = keep
         self.mid_turn = False
         self.turns += 1
         if self.world.size > 1:
@@ -97,13 +97,18 @@ class Trainer:
         if self.game.device.type == "cpu":  # where nothing has to wait for a reading
             self.settle()
 
-    @staticmethod
-    def _generator_reuses(plan: list[tuple[Phase, int]], index: int) -> bool:
-        """Whether the step at `index` trains the generator on the batch of the step before it."""
-        if index >= len(plan):
-            return False
-        phase, step = plan[index]
-        return phase.trains == "generator" and phase.reuse and step == 0
+    def _draw_all(self, reused: Sequence[bool]) -> list[Drawn]:
+        """Each step's batch, or that of the step before it where it is reused. All are drawn before the first step, so
+        that data that fails finds the networks between two turns."""
+        before = self.samples, self.batches
+        drawn: list[Drawn] = []
+        try:
+            for same in reused:
+                drawn.append(drawn[-1] if same else self._draw())
+        except BaseException:
+            self.samples, self.batches = before
+            raise
+        return drawn
 
     def _draw(self) -> Drawn:
         """The next batch of the data stream: this process's parts of it."""
@@ -210,18 +215,30 @@ class Trainer:
         for name, value in self._adaptive().items():
             value.copy_(tensors[f"augmentation.{name}"])
         for phase in self.phases:
-            _restore_adam(phase.updater.adam, tensors, f"optimizer.{phase.updater.name}.")
+            _restore_adam(phase.updater.adam, tensors, f"optimizer.{phase.updater.name}.", self.steps[phase.name])
             self.skips.rows[phase.name].copy_(tensors[f"skips.row.{phase.name}"])
             self.scales[phase.name].value.copy_(tensors[f"scale.{phase.name}.value"])
             self.scales[phase.name].good.copy_(tensors[f"scale.{phase.name}.good"])
+
+
+def _check_names(phases: Sequence[Phase]) -> None:
+    """Raise ValueError where what is saved by name would be mixed up."""
+    names = [phase.name for phase in phases]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two phases have one name: {', '.join(names)}")
+    updaters = {id(phase.updater): phase.updater.name for phase in phases}
+    if len(set(updaters.values())) < len(updaters):
+        raise ValueError(f"two updaters have one name: {', '.join(updaters.values())}")
 
 
 def _flat(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
     return {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
 
 
-def _restore_adam(adam: torch.optim.Adam, tensors: dict[str, Tensor], prefix: str) -> None:
-    """Give Adam the moments saved under `prefix`, in each weight's own memory format: fused kernels read them flat."""
+def _restore_adam(adam: torch.optim.Adam, tensors: dict[str, Tensor], prefix: str, steps: int) -> None:
+    """Give Adam the moments saved under `prefix`, in each weight's own memory format: fused kernels read them flat.
+
+    steps: that were taken with them. Raises KeyError where there are steps and no moments."""
     weights = adam.param_groups[0]["params"]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -230,4 +247,6 @@ def _restore_adam(adam: torch.optim.Adam, tensors: dict[str, Tensor], prefix: st
             like = weights[int(index)]
             placed = torch.empty_like(like).copy_(value) if value.shape == like.shape else value.to(like.device)
             state.setdefault(int(index), {})[key] = placed
+    if steps and not state:
+        raise KeyError(f"the moments of {prefix.rstrip('.')}")
     adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what the discriminator sees (DiffAugment), and its controller (ADA).
+"""Differentiable augmentation of what the discriminator sees (DiffAugment).
 
 Everything is indexing and arithmetic, so that penalties can differentiate through it twice. The random values come from
 `Draws`, so that a part of a batch is augmented as it is within the whole.
@@ -115,24 +115,3 @@ def _within(positions: Tensor, uniform: Tensor, side: int) -> Tensor:
 
 def _inside(positions: Tensor, side: int) -> Tensor:
     return (positions >= 0) & (positions < side)
-
-
-class Adaptive:
-    """ADA's controller of the probability (Karras et al., 2020): up while the discriminator is too sure of real ones.
-
-    The probability rises by `batch / samples` when the mean sign of the logits exceeds `target`, else falls; it stays
-    in [0, 1]. samples: how many take it from 0 to 1. Under a relativistic loss a logit means nothing by itself: give
-    the differences between real and generated. Nothing is read back from the device.
-    """
-
-    def __init__(
-        self, target: float = 0.6, samples: float = 500_000, device: torch.device | str = "cpu", start: float = 0.0
-    ):
-        self.target, self.samples = target, samples
-        self.probability = torch.full((), start, device=device, dtype=torch.float32)
-
-    @torch.no_grad()
-    def move(self, surety: Tensor, count: int) -> None:
-        """See the mean sign of `count` logits; one that is not a number moves nothing."""
-        step = torch.nan_to_num((surety - self.target).sign()) * (count / self.samples)
-        self.probability.add_(step).clamp_(0, 1)

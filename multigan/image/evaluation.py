@@ -61,7 +61,7 @@ class Report:
             lines.append(f"{name:{width}}  {value:10.4g}  {floor}")
         label = max(map(len, self.protocol))
         lines += ["", *(f"{name:{label}}  {value}" for name, value in self.protocol.items())]
-        lines += [f"note: {note}" for note in self.notes]
+        lines += [line for note in self.notes for line in f"note: {note}".splitlines()]
         return "\n".join(map(printable, lines))  # class names and paths come from files
 
 

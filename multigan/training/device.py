@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
+from multigan import processor
 from multigan.adversarial.distributed import World
 from multigan.adversarial.game import Arithmetic
 from multigan.errors import UserError
@@ -33,15 +32,6 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device("cuda", index)
 
 
-def cpu_has_bf16() -> bool:
-    """Whether the processor multiplies in bf16 (AVX512-BF16 or AMX); emulated, it would be slower than fp32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
 def described(how: Arithmetic, device: torch.device) -> str:
     """A sentence on where and in what arithmetic a training runs."""
     names = {dtype: name for name, dtype in DTYPES.items()}
@@ -54,7 +44,9 @@ def described(how: Arithmetic, device: torch.device) -> str:
 def arithmetic(training: Training, device: torch.device) -> Arithmetic:
     """The arithmetic of a recipe on a device. Raises UserError where the GPU has no bf16."""
     precision = training.precision
-    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else cpu_has_bf16()
+    has_bf16 = (
+        torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else bool(processor.bf16())
+    )
     if precision == "auto":
         precision = "bf16" if has_bf16 else "fp32"
     if precision == "bf16" and device.type == "cuda" and not has_bf16:

@@ -10,6 +10,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from multigan.errors import printable
+
 PLAIN_SECONDS, MOVING_SECONDS = 15.0, 0.2
 
 
@@ -60,7 +62,8 @@ class Terminal:
         self._began = self._spoke = 0.0
 
     def say(self, sentence: str) -> None:
-        self.console.print(sentence, markup=False)
+        # Sentences name files and classes, which may hold anything.
+        self.console.print("\n".join(map(printable, sentence.splitlines())), markup=False, emoji=False)
 
     def begin(self, what: str, total: int, done: int = 0) -> None:
         self._what, self._total, self._first, self._figures = what, total, done, ""

@@ -47,9 +47,11 @@ class Keeper:
             self.run.weights(gone).unlink(missing_ok=True)
 
     def keep_best(self, value: float, metric: str, save: Callable[[], None]) -> None:
-        """Call `save`, which writes the best weights, if `value` is the smallest so far; then remember it."""
+        """Call `save`, which writes the best weights, if `value` is the smallest so far by the same metric; then
+        remember it. metric: with all that its value depends on, since other values do not compare."""
         try:
-            before = float(json.loads(self._record.read_text())["value"])
+            record = json.loads(self._record.read_text())
+            before = float(record["value"]) if record["metric"] == metric else float("inf")
         except (OSError, ValueError, KeyError, TypeError):
             before = float("inf")
         if value < before:
@@ -59,13 +61,14 @@ class Keeper:
     def find(self, say: Callable[[str], None]) -> tuple[checkpoint.Weights, checkpoint.State]:
         """Read the newest checkpoint that is whole, saying which damaged ones were passed over.
 
-        Raises UserError where none is whole.
+        Raises UserError where none is whole, or one that may be cannot be read now: to go on from an older one would
+        remove it.
         """
         damaged = []
         for samples in reversed(self.run.saved()):
             try:
                 weights, state = checkpoint.load_pair(self.run, samples)
-            except UserError as error:
+            except checkpoint.DamagedError as error:
                 damaged.append(str(error))
                 continue
             for sentence in damaged:

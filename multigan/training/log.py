@@ -42,9 +42,17 @@ class Log:
         except OSError as error:
             raise UserError(f"cannot write {self.run.metrics}: {error.strerror or error}. Free some room.") from error
 
-    def picture(self, samples: int, path: Path) -> None:
-        """Show a preview in TensorBoard."""
-        if self._board is not None and path.exists():
+    def show(self, samples: int, path: Path) -> None:
+        """Show a preview, a picture or a sound, in TensorBoard."""
+        if self._board is None or not path.exists():
+            return
+        if path.suffix == ".wav":
+            import soundfile
+
+            sound, rate = soundfile.read(path, always_2d=True)
+            name = "preview/" + path.stem.partition("-")[2]
+            self._board.add_audio(name, sound.mean(axis=1)[None], samples, sample_rate=rate)
+        else:
             from PIL import Image
 
             with Image.open(path) as image:

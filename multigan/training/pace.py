@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 
@@ -59,10 +58,15 @@ class Rate:
         return rate
 
 
-def memory(device: torch.device) -> int:
-    """The most memory in bytes that this process has taken so far: on the GPU if it trains there, else in all."""
+def peak_memory(device: torch.device) -> int | None:
+    """The most memory in bytes that this process has taken so far: on the GPU if it trains there, else in all. None
+    where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -73,12 +77,14 @@ def cost(seconds: float, device: torch.device) -> str:
     if seconds < 90:
         time_left = f"{seconds:.0f} seconds"
     where = "the GPU's memory" if device.type == "cuda" else "memory"
-    return f"At this speed the training takes about {time_left} and {memory(device) / 1e9:.1f} GB of {where}."
+    taken = peak_memory(device)
+    room = "" if taken is None else f" and {taken / 1e9:.1f} GB of {where}"
+    return f"At this speed the training takes about {time_left}{room}."
 
 
-def line(figures: dict[str, float]) -> str:
-    """The figures that a person watches, on one line."""
+def line(figures: dict[str, float], unit: str) -> str:
+    """The figures that a person watches, on one line. unit: what the samples are called."""
     shown = [f"{name[0].upper()} {figures[name]:.3f}" for name in ("discriminator", "generator") if name in figures]
     if figures.get("skipped"):
         shown.append(f"{figures['skipped']:.0f} skipped")
-    return "  ".join([*shown, f"{figures['images_per_second']:,.0f} images/s"])
+    return "  ".join([*shown, f"{figures['samples_per_second']:,.0f} {unit}/s"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from PIL import Image
 from torch import Tensor
 
 from multigan import heads
 from multigan.adversarial.batch import Batch
 from multigan.adversarial.monitor import diversity
 from multigan.adversarial.trainer import Trainer
+from multigan.files import replacing
 from multigan.runs import Run
 from multigan.training.display import Display
 from multigan.training.log import Log
@@ -26,7 +30,8 @@ class Previews:
         self.head, self.trainer, self.run, self.budget, self.display = head, trainer, run, budget, display
         self.latents, self.conditions = head.preview_batch()
         self.variety = variety
-        self.collapsed = False
+        self.told: set[str] = set()
+        """What the last previews were warned of: it is said again only when it comes back."""
 
     @torch.no_grad()
     def sample(self, latents: Tensor, batch: Batch) -> Tensor:
@@ -41,17 +46,39 @@ class Previews:
         return torch.cat(made)
 
     def draw(self, log: Log) -> None:
-        """Write the preview of this moment and its diversity; warn once when the generator begins to collapse."""
+        """Write the preview of this moment and its diversity; warn once when something begins to go wrong."""
         seen = self.trainer.samples
         samples = self.sample(self.latents, self.conditions)
         share = diversity(samples, self.conditions.conditions.get("label")) / max(self.variety, 1e-12)
-        path = self.run.previews / f"{seen:012d}.png"
-        self.head.save_preview(samples, path)
-        log.picture(seen, path)
-        log.write(seen, {"diversity": share})
-        before, self.collapsed = self.collapsed, share < COLLAPSED and 5 * seen > self.budget
-        if self.collapsed and not before:
-            self.display.say(
-                f"warning: the previews have {100 * share:.0f}% of the data's diversity, so the generator is "
+        for path in self.head.save_preview(samples, self.run.previews / f"{seen:012d}.png"):
+            log.show(seen, path)
+        figures, remarks = self.head.remarks(samples)
+        log.write(seen, {"diversity": share, **figures})
+        if share < COLLAPSED:
+            remarks["collapsed"] = (
+                f"the previews have {100 * share:.0f}% of the data's diversity, so the generator is "
                 "collapsing: choose the relativistic loss with r1 and r2, raise gamma, or add augmentation."
             )
+        if 5 * seen <= self.budget:
+            remarks = {}
+        for word in remarks.keys() - self.told:
+            self.display.say(f"warning: {remarks[word]}")
+        self.told = set(remarks)
+
+    def save_movie(self) -> None:
+        """Put the previews in a row, in one file."""
+        pictures = [picture for picture in map(_opened, sorted(self.run.previews.glob("[0-9]*.png"))) if picture]
+        if pictures:
+            times = [120] * (len(pictures) - 1) + [1500]
+            with replacing(self.run.movie) as temporary:
+                pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=times, loop=0)
+
+
+def _opened(path: Path) -> Image.Image | None:
+    """A picture, or None where the file is damaged: one frame less is no reason to lose the film."""
+    try:
+        picture = Image.open(path)
+        picture.load()
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return picture.convert("P" if picture.mode == "L" else "RGB")

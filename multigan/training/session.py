@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,16 @@ from multigan.adversarial.trainer import Trainer, share
 from multigan.errors import UserError
 from multigan.files import write_text
 from multigan.recipe import Recipe, notes, to_yaml
-from multigan.runs import RUNS, Run
+from multigan.runs import Run
 from multigan.training.device import arithmetic, choose_device, described
 from multigan.training.display import Display, Quiet
 from multigan.training.keeping import Keeper
 from multigan.training.log import Log
 from multigan.training.pace import Due, Rate, cost, line
 from multigan.training.previews import Previews
+from multigan.training.reserving import claim
+from multigan.training.restoring import networks_of, restore, state_of
+from multigan.training.shortage import explaining
 from multigan.training.signals import StopRequest
 
 POLL_SECONDS = 2.0
@@ -61,8 +64,9 @@ def train(recipe: Recipe, options: Options | None = None, display: Display | Non
     device = choose_device(options.device)
     world = World.join(device)
     try:
-        session = Session(recipe, options, device, world, display if display and world.leads else Quiet())
-        return session.play()
+        with ExitStack() as held, explaining(recipe.training, device):
+            session = Session(recipe, options, device, world, display if display and world.leads else Quiet(), held)
+            return session.play()
     finally:
         world.leave()
 
@@ -70,7 +74,16 @@ def train(recipe: Recipe, options: Options | None = None, display: Display | Non
 class Session:
     """A training that is set up, or restored, and can be played."""
 
-    def __init__(self, recipe: Recipe, options: Options, device: torch.device, world: World, display: Display):
+    def __init__(
+        self,
+        recipe: Recipe,
+        options: Options,
+        device: torch.device,
+        world: World,
+        display: Display,
+        held: ExitStack | None = None,
+    ):
+        """held: what is let go of when the training has ended; absent: when the session goes."""
         self.options, self.device, self.world, self.display = options, device, world, display
         self.recipe, sentences = heads.resolve(recipe)
         for sentence in [*sentences, *notes(self.recipe)]:
@@ -81,7 +94,9 @@ class Session:
             share(self.training.batch, self.training.accumulate, world)
         except ValueError as error:
             raise UserError(f"training.batch: {error}.") from error
-        self.run = self._folder()
+        self._held = held or ExitStack()
+        folder = claim(self.recipe.name, options.out, options.resume, self._held) if world.leads else None
+        self.run = Run(Path(world.share(folder)))
         self.data = self.head.open_data(device, self.training.batch // world.size, self._decoding)
         display.end()
         for sentence in self.data.report:
@@ -101,20 +116,6 @@ class Session:
         self._done = {} if self.resumed is None else dict.fromkeys(("log", "preview", "evaluate"), self.resumed)
 
     # --- setting up -------------------------------------------------------------------------------------------------
-
-    def _folder(self) -> Run:
-        """The run's folder: the one asked for, or a new one named after the recipe."""
-        out = self.options.out
-        if out is None:
-            out = RUNS / self.recipe.name
-            for number in range(2, 10_000):
-                if not out.exists():
-                    break
-                out = RUNS / f"{self.recipe.name}-{number}"
-        run = Run(out)
-        if not self.options.resume and run.saved():
-            raise UserError(f"{out} holds a training already: go on with --resume {out}, or choose another --out.")
-        return run
 
     def _say_damaged(self) -> None:
         """Name the files that could not be read and have not been named yet."""
@@ -158,21 +159,21 @@ class Session:
 
     # --- saving and restoring ---------------------------------------------------------------------------------------
 
-    def _networks(self) -> dict[str, nn.Module]:
-        return {**self.trainer.game.networks, checkpoint.GENERATOR_EMA: self.trainer.ema.module}
-
     def _save(self) -> None:
-        tensors = {**self.trainer.tensors(), "rng.cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
-        state = checkpoint.State(tensors, self.trainer.numbers())
-        checkpoint.save(self.run, self.trainer.samples, self.recipe, self._networks(), state)
+        trainer = self.trainer
+        state = state_of(trainer, self.device, self.data.identity)
+        checkpoint.save(self.run, trainer.samples, self.recipe, networks_of(trainer), state)
 
     def _resume(self) -> int:
         """Go on from what rank 0 finds, on every process: another machine's disk may hold nothing, or something old."""
         found = self.keeper.find(self.display.say) if self.world.leads else None
         weights, state = self.world.share(found)
-        self._restore(weights, state)
+        restore(self.trainer, self.device, weights, state)
+        if state.numbers.get("data", self.data.identity) != self.data.identity:
+            self.display.say(
+                "warning: the data is not what it was when this checkpoint was written (files or labels have changed), "
+                "so the training goes on with the samples in another order."
+            )
         before = weights.recipe.training.samples
         if before != self.training.samples:
             self.display.say(
@@ -180,17 +181,6 @@ class Session:
                 "training are stretched to the new end."
             )
         return weights.samples
-
-    def _restore(self, weights: checkpoint.Weights, state: checkpoint.State) -> None:
-        for name, network in self._networks().items():
-            checkpoint.fill(network, weights, name)
-        try:
-            self.trainer.restore(state.tensors, state.numbers)
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise UserError(f"{weights.path}: its state does not belong to this recipe ({error}).") from error
-        torch.set_rng_state(state.tensors["rng.cpu"])
-        if self.device.type == "cuda" and "rng.cuda" in state.tensors:
-            torch.cuda.set_rng_state(state.tensors["rng.cuda"], self.device)
 
     # --- playing ----------------------------------------------------------------------------------------------------
 
@@ -235,20 +225,24 @@ class Session:
                 for action in due.now(self.trainer.samples, late):
                     self.trainer.settle()
                     self._once(action, log)
+            self.trainer.settle()
+            self._finish(log, rate, whole=stopped is None)
         except NotFinite as error:
             self._checkpoint(log)
             raise UserError(
                 f"{error}. The weights before those steps are saved: {self.run.weights(self.trainer.samples)}"
             ) from error
-        except (
-            UserError
-        ):  # the data's disk or network, say: no reason to lose what was learned since the last checkpoint
-            if log is not None and not self.trainer.mid_turn:
-                with suppress(UserError):
-                    self.keeper.save(self.trainer.samples)
+        except Exception:  # the data's disk, memory that another took: no reason to lose what was learned
+            self._rescue(log)
             raise
-        self._finish(log, rate, whole=stopped is None)
         return stopped
+
+    def _rescue(self, log: Log | None) -> None:
+        """Save what was learned since the last checkpoint, as far as that is possible between two turns."""
+        if log is not None and not self.trainer.mid_turn:
+            with suppress(Exception):
+                self.trainer.settle()
+                self.keeper.save(self.trainer.samples)
 
     def _finish(self, log: Log | None, rate: Rate, whole: bool) -> None:
         """The last figures, evaluation, checkpoint and preview; what was done at this very moment is not done again."""
@@ -261,7 +255,7 @@ class Session:
         self._once("preview", log)
         self._say_damaged()
         if self.world.leads:
-            self.head.save_movie(self.run.previews, self.run.movie)
+            self.previews.save_movie()
 
     def _once(self, action: str, log: Log | None) -> None:
         """Carry out a regular action, unless it has been at this count of samples."""
@@ -292,11 +286,11 @@ class Session:
 
     def _log(self, log: Log | None, rate: Rate) -> None:
         figures = self.trainer.read()
-        figures["images_per_second"] = rate.read(self.trainer.samples)
+        figures["samples_per_second"] = rate.read(self.trainer.samples)
         self._done["log"] = self.trainer.samples
         if log is not None:
             log.write(self.trainer.samples, figures)
-        self.display.show(self.trainer.samples, line(figures))
+        self.display.show(self.trainer.samples, line(figures, self.head.unit))
 
     def _preview(self, log: Log | None) -> None:
         if log is not None:
@@ -313,13 +307,13 @@ class Session:
         figures = self._evaluator(self.previews.sample)
         log.write(self.trainer.samples, figures)
         name = self._evaluator.name
-        self.keeper.keep_best(figures[name], name, self._save_best)
+        self.keeper.keep_best(figures[name], f"{name}, {self._evaluator.protocol}", self._save_best)
         self.display.say(
             f"{self.trainer.samples:,} samples: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
         )
 
     def _save_best(self) -> None:
-        checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, self._networks())
+        checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, networks_of(self.trainer))
 
 
 def _compile(network: nn.Module) -> nn.Module:

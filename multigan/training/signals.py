@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask the training to save and leave; a second one is obeyed at once."""
+"""Ctrl-C, SIGTERM and a terminal that hangs up ask the training to save and leave; a second one is obeyed at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for number in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
+                if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -13,8 +13,9 @@ from multigan.adversarial.batch import Batch, Draws
 from multigan.adversarial.game import Arithmetic, Game, Now
 from multigan.adversarial.regularizers import Penalty
 from multigan.adversarial.trainer import Trainer
-from multigan.image.config import Augment
-from multigan.image.head import Augmentation
+from multigan.gan import ControlledAugmentation
+from multigan.image.augment import Augmentation
+from multigan.image.config import ImageAugment
 
 CPU = torch.device("cpu")
 
@@ -30,8 +31,8 @@ def penalties() -> list[Penalty]:
 def pictures(parts: int, probability: float | str) -> Trainer:
     """A training on 3 x 16 x 16 with every penalty and augmentation, in so many parts."""
     torch.manual_seed(4)
-    chosen = Augment(kinds=["translation", "cutout", "color", "flip"], probability=probability)
-    augmentation = Augmentation(chosen, 1000, CPU)
+    chosen = ImageAugment(kinds=["translation", "cutout", "color", "flip"], probability=probability)
+    augmentation = ControlledAugmentation(Augmentation(chosen.kinds), chosen, 1000, CPU)
     if augmentation.adaptive is not None:
         augmentation.adaptive.samples = 100.0
     networks = Generator(3, 16, 16).double(), Critic(3, 16, 16).double()
@@ -56,6 +57,27 @@ def test_accumulated_parts_are_the_big_batch(parts: int, probability: float | st
     if probability == "adaptive":
         assert float(state["augmentation.probability"]) > 0
         assert torch.equal(state["augmentation.probability"], other["augmentation.probability"])
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_layers_with_noise_of_their_own_draw_as_the_whole_does(parts: int) -> None:
+    trained = []
+    for count in (1, parts):
+        played = game(2, noisy=True)
+        training = trainer(played, phases(played, penalties=penalties(), steps=2), table(2), accumulate=count)
+        for _ in range(3):
+            training.turn()
+        trained.append([*weights(played.generator), *weights(played.discriminator)])
+    assert furthest(*trained) < 1e-12
+
+
+def test_every_use_of_a_noisy_layer_draws_anew() -> None:
+    played = game(2, noisy=True)
+    played.begin(Now(Draws(0, 0, 12, 0, 12), phase="discriminator"))
+    batch = Batch(torch.zeros(12, 2, dtype=torch.float64))
+    judged = [played.judge(batch.sample, batch, kind) for kind in ("real", "fake", "real")]
+    assert not torch.equal(judged[0], judged[1])
+    assert torch.equal(judged[0], judged[2])
 
 
 def test_with_batch_normalisation_parts_are_not_the_big_batch() -> None:

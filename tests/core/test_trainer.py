@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from toys import furthest, game, phases, same, table, trainer, updater, weights
 
 from multigan.adversarial import losses, regularizers, schedules
+from multigan.adversarial.batch import Batch
 from multigan.adversarial.ema import Ema, decay
 from multigan.adversarial.regularizers import Penalty
 from multigan.adversarial.trainer import Trainer
@@ -72,12 +73,14 @@ def test_a_generator_that_does_not_reuse_draws_a_batch_and_samples_of_its_own() 
     assert training.samples == 24
 
 
-def test_sharing_the_samples_changes_no_number() -> None:
-    """The shared samples are those that the generator would make again for the same batch."""
-    shared, apart = game(2), game(2)
+@pytest.mark.parametrize("noisy", [False, True])
+def test_sharing_the_samples_changes_no_number(noisy: bool) -> None:
+    """The shared samples are those that the generator would make again for the same batch, its own noise included."""
+    shared, apart = game(2, noisy=noisy), game(2, noisy=noisy)
     one = trainer(shared, phases(shared), table(2))
     two = trainer(apart, phases(apart), table(2))
-    two._generator_reuses = lambda plan, index: False  # type: ignore[method-assign]
+    train_only = apart.train_only
+    apart.train_only = lambda name, share_fakes=False: train_only(name)  # type: ignore[method-assign]
     for _ in range(4):
         one.turn()
         two.turn()
@@ -94,6 +97,53 @@ def test_every_discriminator_step_sees_new_samples_and_the_generator_the_last_on
     assert stream.asked == [(12 * step, 12) for step in range(6)]
     assert (training.samples, training.batches, training.turns) == (72, 6, 2)
     assert training.steps == {"discriminator": 6, "generator": 2}
+
+
+def test_data_that_fails_in_a_later_draw_of_a_turn_leaves_everything_as_it_was() -> None:
+    played, stream = game(2), table(2)
+    training = trainer(played, phases(played, steps=3), stream)
+    training.turn()
+    before, take = weights(played.discriminator), stream.take
+
+    def failing(start: int, count: int) -> Batch:
+        if start >= 48:
+            raise OSError("the disk has gone")
+        return take(start, count)
+
+    stream.take = failing  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="gone"):
+        training.turn()
+    assert (training.samples, training.batches, training.mid_turn) == (36, 3, False)
+    assert furthest(weights(played.discriminator), before) == 0
+    stream.take = take  # type: ignore[method-assign]
+    whole = trainer(again := game(2), phases(again, steps=3), table(2))
+    training.turn()
+    whole.turn()
+    whole.turn()
+    assert furthest(weights(played.generator), weights(again.generator)) == 0
+
+
+def test_names_that_would_mix_up_what_is_saved_are_refused() -> None:
+    played = game(2)
+    first, second = phases(played)
+    with pytest.raises(ValueError, match="two phases have one name"):
+        trainer(played, [first, dataclasses.replace(second, name="discriminator")], table(2))
+    with pytest.raises(ValueError, match="two updaters have one name"):
+        trainer(
+            played, [first, dataclasses.replace(second, updater=updater("discriminator", played.generator))], table(2)
+        )
+    shared = dataclasses.replace(first, name="again")  # the same updater in two phases is one optimizer
+    trainer(played, [first, shared, second], table(2))
+
+
+def test_moments_that_are_missing_are_not_passed_over() -> None:
+    played = game(2)
+    training = trainer(played, phases(played), table(2))
+    training.turn()
+    tensors = {name: value for name, value in training.tensors().items() if not name.startswith("optimizer.generator")}
+    other = game(2)
+    with pytest.raises(KeyError, match=r"optimizer\.generator"):
+        trainer(other, phases(other), table(2)).restore(tensors, training.numbers())
 
 
 # --- phases -----------------------------------------------------------------------------------------------------------

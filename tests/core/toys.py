@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from multigan.adversarial import losses, schedules
-from multigan.adversarial.batch import Batch
+from multigan.adversarial.batch import Batch, Draws
 from multigan.adversarial.ema import Ema
 from multigan.adversarial.game import Arithmetic, Game
 from multigan.adversarial.objectives import Adversarial, Discriminator
 from multigan.adversarial.optimizer import LossScale, Updater
 from multigan.adversarial.phases import Phase
 from multigan.adversarial.regularizers import Penalty
+from multigan.adversarial.stochastic import Stochastic
 from multigan.adversarial.trainer import Trainer
 
 LATENT = 3
@@ -46,9 +47,9 @@ def table(*shape: int, count: int = 240, seed: int = 5) -> Table:
 class Generator(nn.Module):
     """latent -> `[B, *shape]`. `graphs`: of every forward pass in training, whether it built a graph."""
 
-    def __init__(self, *shape: int, hidden: int = 8, batch_norm: bool = False):
+    def __init__(self, *shape: int, hidden: int = 8, batch_norm: bool = False, noisy: bool = False):
         super().__init__()
-        middle = nn.BatchNorm1d(hidden) if batch_norm else nn.Identity()
+        middle = nn.BatchNorm1d(hidden) if batch_norm else Noise() if noisy else nn.Identity()
         self.body = nn.Sequential(
             nn.Linear(LATENT, hidden), middle, nn.LeakyReLU(0.2), nn.Linear(hidden, math.prod(shape))
         )
@@ -60,12 +61,22 @@ class Generator(nn.Module):
         return self.body(latent).view(-1, *self.shape)
 
 
+class Noise(Stochastic):
+    """Adds a number of its own to each sample's features in training."""
+
+    def draw(self, draws: Draws, stream: str) -> None:
+        self.noise = draws.normal(stream, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.noise.to(features) if self.training else features
+
+
 class Critic(nn.Module):
     """`[B, *shape]` -> logits `[B]`, smooth enough for finite differences of penalties."""
 
-    def __init__(self, *shape: int, hidden: int = 8, batch_norm: bool = False):
+    def __init__(self, *shape: int, hidden: int = 8, batch_norm: bool = False, noisy: bool = False):
         super().__init__()
-        middle = nn.BatchNorm1d(hidden) if batch_norm else nn.Identity()
+        middle = nn.BatchNorm1d(hidden) if batch_norm else Noise() if noisy else nn.Identity()
         self.body = nn.Sequential(
             nn.Flatten(), nn.Linear(math.prod(shape), hidden), middle, nn.Tanh(), nn.Linear(hidden, 1)
         )
@@ -144,10 +155,11 @@ def phases(
     ]
 
 
-def game(*shape: int, seed: int = 0, batch_norm: bool = False, **settings: Any) -> Game:
+def game(*shape: int, seed: int = 0, batch_norm: bool = False, noisy: bool = False, **settings: Any) -> Game:
     """A game of float64 networks on samples of that shape."""
     torch.manual_seed(seed)
-    networks = Generator(*shape, batch_norm=batch_norm).double(), Critic(*shape, batch_norm=batch_norm).double()
+    kind = {"batch_norm": batch_norm, "noisy": noisy}
+    networks = Generator(*shape, **kind).double(), Critic(*shape, **kind).double()
     return Game(*networks, LATENT, arithmetic=FP64, **settings)
 
 

@@ -12,11 +12,13 @@ import pytest
 from picture_files import encoded, gradient, write_flat
 from PIL import Image
 
+from multigan.data import access
+from multigan.data.folder import Folder
+from multigan.data.reader import Reader
 from multigan.errors import UserError
 from multigan.image.config import ImageData
-from multigan.image.data import access
-from multigan.image.data.folder import Folder
-from multigan.image.data.reader import Reader
+from multigan.image.data.medium import PICTURES
+from multigan.image.data.stream import reader_of
 from multigan.image.data.survey import survey
 
 
@@ -29,7 +31,7 @@ class Failing(Folder):
     """A real folder whose file 2 raises each of `errors` in turn before it can be opened."""
 
     def __init__(self, root, errors) -> None:
-        super().__init__(root)
+        super().__init__(root, PICTURES)
         self.errors = list(errors)
 
     def open(self, index: int) -> Image.Image:
@@ -49,7 +51,7 @@ class Breaking(io.BytesIO):
 
 
 def reader(source: Folder) -> Reader:
-    return Reader(source, (16, 16), 1, "crop")
+    return reader_of(source, (16, 16), 1, "crop")
 
 
 class TransferError(OSError):
@@ -89,7 +91,7 @@ def test_a_file_that_is_forbidden_or_gone_is_damaged_at_once(tmp_path, number):
 
 def test_too_many_open_files_damage_nothing(tmp_path):
     write_flat(tmp_path, 5)
-    opened, held = reader(Folder(tmp_path)), []
+    opened, held = reader(Folder(tmp_path, PICTURES)), []
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, limits[0]), limits[1]))
@@ -110,7 +112,7 @@ def test_too_many_open_files_damage_nothing(tmp_path):
 def test_a_disk_that_fails_in_the_middle_of_a_picture_damages_nothing(tmp_path, form):
     write_flat(tmp_path, 3)
     content = encoded(Image.fromarray(gradient(200, 200)), form, **({"quality": 100} if form != "PNG" else {}))
-    source = Folder(tmp_path)
+    source = Folder(tmp_path, PICTURES)
     source.open = lambda index: Image.open(Breaking(content))
     opened = reader(source)
     with pytest.raises(UserError, match=r"^000\.png of .*Input/output error"):

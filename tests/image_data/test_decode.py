@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import warnings
 import zlib
 from contextlib import suppress
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 from picture_files import encoded, gradient
 from PIL import Image, features
 
-from multigan.image.data.decode import UnreadableError, decode, upright_size
+from multigan.data.access import UnreadableError
+from multigan.image.data.decode import decode, eight_bits, upright_size
+from multigan.image.data.medium import open_picture
 
 
 def read(content: bytes, size=(16, 16), channels=3, fit="crop") -> np.ndarray:
-    return decode(partial(Image.open, io.BytesIO(content)), size, channels, fit)
+    return decode(partial(open_picture, io.BytesIO(content)), size, channels, fit)
 
 
 UPRIGHT = {
@@ -48,7 +51,7 @@ def test_orientation_tag_is_obeyed(orientation, form):
     }.get(form, {})
     content = encoded(Image.fromarray(stored).convert("RGB"), form, exif=tags, **options)
     upright = UPRIGHT[orientation](stored)
-    with Image.open(io.BytesIO(content)) as image:
+    with open_picture(io.BytesIO(content)) as image:
         assert upright_size(image) == upright.shape
     pixels = read(content, size=upright.shape)
     assert np.abs(pixels[1].astype(int) - upright).max() <= (3 if form in ("JPEG", "AVIF") else 0)
@@ -82,6 +85,19 @@ def test_floats_are_scaled_from_one_or_from_their_greatest():
     for values in (unit, unit * 1000):
         pixels = read(encoded(Image.fromarray(values), "TIFF"), channels=1)[0]
         np.testing.assert_array_equal(pixels, expected)
+
+
+def test_a_large_sixteen_bit_picture_takes_little_more_than_its_pixels():
+    side = 3000
+    image = Image.fromarray(np.arange(side * side, dtype=np.uint32).reshape(side, side).astype(np.uint16))
+    image.load()
+    tracemalloc.start()
+    grey = np.asarray(eight_bits(image))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * side * side
+    wanted = np.rint(np.asarray(image).astype(np.float64) * (255 / 65535))
+    assert np.array_equal(grey, wanted)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -128,7 +144,7 @@ def test_the_first_frame_of_an_animation_is_taken(form):
     frames = [Image.new("RGB", (16, 16), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
     options = {"lossless": True} if form == "WEBP" else {}
     content = encoded(frames[0], form, save_all=True, append_images=frames[1:], **options)
-    with Image.open(io.BytesIO(content)) as image:
+    with open_picture(io.BytesIO(content)) as image:
         assert image.n_frames == 3
     assert read(content)[:, 8, 8].tolist() == [250, 0, 0]
 
@@ -200,6 +216,7 @@ def bomb(side: int) -> bytes:
         (encoded(Image.fromarray(gradient(64, 64)))[:300], "truncated"),
         (bomb(40_000), "too many pixels"),
         (bomb(11_000), "too many pixels"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n", "cannot identify"),
     ],
 )
 def test_what_cannot_be_read_says_why_in_a_line(content, reason):
@@ -221,7 +238,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(side, too_many):
 
 def test_a_missing_file_is_unreadable(tmp_path):
     with pytest.raises(UnreadableError, match="gone"):
-        decode(partial(Image.open, tmp_path / "gone.png"), (16, 16), 3, "crop")
+        decode(partial(open_picture, tmp_path / "gone.png"), (16, 16), 3, "crop")
 
 
 FORMATS = {

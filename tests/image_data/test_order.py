@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multigan.image.data.order import BlockOrder, Blocks, Order, draws, flips, key
+from multigan.data.order import BlockOrder, Blocks, Order, draws, flips, key
 
 SEEDS = st.integers(0, 2**63 - 1)
 

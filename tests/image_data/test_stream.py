@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from picture_files import encoded, gradient, recipe, stream, values, write_flat
 from PIL import Image
 
+from multigan.data.cache import free_memory
+from multigan.data.order import flips
+from multigan.data.reader import Report
 from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.image.data import open_stream
 from multigan.image.data import stream as stream_module
-from multigan.image.data.cache import free_memory
-from multigan.image.data.order import flips
-from multigan.image.data.reader import Report
 
 
 @pytest.fixture(scope="module")

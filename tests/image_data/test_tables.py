@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from picture_files import encoded, flat, stream, values, write_flat
 
+from multigan.data import access, columns, tables
+from multigan.data import shards as shards_module
 from multigan.errors import UserError
 from multigan.image.config import ImageData
-from multigan.image.data import access, columns, inspect, tables
-from multigan.image.data import shards as shards_module
+from multigan.image.data import inspect
+from multigan.image.data.medium import PICTURES
 
 
 @pytest.fixture(autouse=True)
@@ -194,10 +196,10 @@ def test_single_files_of_the_hub_are_read_from_its_cache_alone(tmp_path, monkeyp
         (snapshot / "a.png").symlink_to("../../blobs/000.png")
     below = tables._downloaded("someone/ours:default")
     path = tmp_path / "datasets--someone--ours" / "snapshots" / "0123" / "a.png"
-    with columns.picture({"bytes": None, "path": str(path)}, below) as image:
+    with columns.content({"bytes": None, "path": str(path)}, PICTURES, below) as image:
         assert image.getpixel((0, 0)) == 3
     with pytest.raises(ValueError, match="does not lie below"):
-        columns.picture({"bytes": None, "path": str(path).replace("ours", "other")}, below)
+        columns.content({"bytes": None, "path": str(path).replace("ours", "other")}, PICTURES, below)
 
 
 def test_a_shard_that_is_away_for_a_while_damages_nothing(tmp_path, monkeypatch):
@@ -261,6 +263,15 @@ def test_streamed_rows_equal_mapped_rows(tmp_path):
     assert torch.equal(mapped.samples(range(8)), streamed.samples(range(8)))
     assert mapped.labels.tolist() == streamed.labels.tolist()
     assert sorted(values(streamed.take(0, 8).sample)) == [0, 2, 3, 5, 6, 8, 9, 11]
+
+
+def test_a_class_that_few_shards_hold_is_found_by_the_survey(tmp_path):
+    """The blocks that are looked at are among those that have pictures left."""
+    for number, name in enumerate(["red"] * 9 + ["blue"]):
+        cells = [encoded(flat(number))] * 3
+        pq.write_table(pa.table({"image": cells, "label": [name] * 3}), tmp_path / f"{number}.parquet")
+    seen = inspect(tmp_path, ImageData(streaming=True, classes=["blue"]))
+    assert (seen.count, seen.classes) == (3, ["blue"])
 
 
 def test_streaming_reads_a_block_once_an_epoch_and_keeps_three_windows(tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def identical(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) ->
 def lines(run: Run) -> list[dict[str, Any]]:
     """The log without what depends on the clock."""
     read = [json.loads(line) for line in run.metrics.read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in read]
+    return [{name: value for name, value in line.items() if name != "samples_per_second"} for line in read]
 
 
 def command(*arguments: str | Path, cwd: Path, **settings: Any) -> subprocess.Popen[str]:

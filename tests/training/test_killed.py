@@ -51,7 +51,7 @@ def test_kill_9_at_random_moments_loses_no_bit(tmp_path: Path, seed: int) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_command_saves_says_how_to_go_on_and_succeeds(tmp_path: Path, number: signal.Signals) -> None:
     chosen = recipe(pictures(tmp_path / "data"), "training.samples=1000000", "training.checkpoint_every=80")
     (tmp_path / "small.yaml").write_text(to_yaml(chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,9 @@ from typing import Any
 import pytest
 from small import DCGAN, PLAIN, R3GAN, Listening, identical, lines, pictures, recipe, send, tensors
 
-from multigan import checkpoint
+from multigan import checkpoint, processor
 from multigan.errors import UserError
 from multigan.runs import Run
-from multigan.training.device import cpu_has_bf16
 from multigan.training.session import Options, Outcome, train
 
 ADAPTIVE = {"kinds": ["translation", "color"], "probability": "adaptive"}
@@ -54,7 +54,7 @@ def stopped(data: Path, out: Path, number: signal.Signals = signal.SIGTERM, **pa
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     data: Path, tmp_path: Path, parts: dict[str, Any]
 ) -> None:
-    if parts.get("training", {}).get("precision") == "bf16" and not cpu_has_bf16():
+    if parts.get("training", {}).get("precision") == "bf16" and not processor.bf16():
         parts["training"] = {**parts["training"], "precision": "fp32"}
     one, two = Run(tmp_path / "whole"), Run(tmp_path / "parted")
     train(recipe(data, **parts), Options(out=one.folder))
@@ -148,6 +148,43 @@ def test_without_a_whole_checkpoint_one_sentence_says_so(data: Path, tmp_path: P
         train(recipe(data), Options(out=tmp_path, resume=True))
 
 
+def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To go on from an older one would remove it."""
+    run = Run(tmp_path / "run")
+    stopped(data, run.folder)
+    before = run.saved()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    really = checkpoint._read
+
+    def without_descriptors(path: Path) -> object:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            return really(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    monkeypatch.setattr(checkpoint, "_read", without_descriptors)
+    with pytest.raises(UserError, match=r"000000000080\.state\.safetensors cannot be read now: Too many open files"):
+        train(recipe(data), Options(out=run.folder, resume=True))
+    assert run.saved() == before
+
+
+@pytest.mark.parametrize("change", ["none", "removed", "renamed", "other class"])
+def test_data_that_has_changed_is_said_when_resuming(data: Path, tmp_path: Path, change: str) -> None:
+    mine = pictures(tmp_path / "data")
+    stopped(mine, tmp_path / "run")
+    first = mine / "even" / "000.png"
+    if change == "removed":
+        first.unlink()
+    elif change != "none":
+        first.rename(mine / ("odd" if change == "other class" else "even") / "999.png")
+    heard = Listening()
+    train(recipe(mine), Options(out=tmp_path / "run", resume=True), heard)
+    assert any("the data is not what it was" in sentence for sentence in heard.said) == (change != "none")
+
+
 def test_weights_and_state_of_different_moments_are_no_pair(data: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     stopped(data, run.folder)
@@ -190,6 +227,43 @@ def test_fine_tuning_starts_from_the_averaged_generator(data: Path, tmp_path: Pa
     assert not all(before.networks["generator"][name].equal(after.networks["generator"][name]) for name in weights)
     for name, value in after.networks["discriminator"].items():
         assert value.equal(before.networks["discriminator"][name])
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{}, {"generator": {"kind": "resnet", "width": 4}, "discriminator": {"kind": "resnet", "width": 4}}],
+    ids=["dcgan", "resnet"],
+)
+def test_fine_tuning_on_another_number_of_classes_begins_their_tables_anew(
+    data: Path, tmp_path: Path, parts: dict[str, Any]
+) -> None:
+    old, new = Run(tmp_path / "old"), Run(tmp_path / "new")
+    train(recipe(data, "training.samples=16", **parts), Options(out=old.folder))
+    more = pictures(tmp_path / "data")
+    (more / "third").mkdir()
+    for index in range(8):
+        (more / "even" / f"{2 * index:03d}.png").rename(more / "third" / f"{index}.png")
+    still = ["generator_optimizer.lr=0", "discriminator_optimizer.lr=0", "training.samples=16"]
+    chosen = recipe(more, "data.classes=[even, odd, third]", *still, **parts)
+    train(chosen, Options(out=new.folder, init_from=old.weights(16)))
+    before, after = (checkpoint.load(run.weights(16)).networks for run in (old, new))
+    other = [key for key, value in before["generator_ema"].items() if value.shape != after["generator"][key].shape]
+    assert other
+    assert all(after["generator"][key].shape[0] == 3 for key in other)
+    kept = [
+        key for key in before["generator_ema"] if key not in other and "running" not in key and "batches" not in key
+    ]
+    assert all(before["generator_ema"][key].equal(after["generator"][key]) for key in kept)
+
+
+def test_a_small_file_does_not_make_a_machine_build_large_networks(data: Path, tmp_path: Path, whole: Run) -> None:
+    weights = checkpoint.load(whole.weights(160))
+    large = recipe(data, "generator={kind: r3gan, width: 1024, blocks: 16, group_size: 2048, expansion: 2}")
+    path = tmp_path / "large.safetensors"
+    tensors = {f"{name}.{key}": value for name, each in weights.networks.items() for key, value in each.items()}
+    checkpoint._save(path, tensors, {"samples": "160", "recipe": large.model_dump_json()})
+    with pytest.raises(UserError, match=r"its recipe asks for a generator of [\d,]{13,} values and the file holds"):
+        checkpoint.load_generator(path)
 
 
 def test_fine_tuning_refuses_another_architecture(data: Path, tmp_path: Path, whole: Run) -> None:

@@ -22,6 +22,7 @@ from multigan.runs import Run, find_checkpoint
 from multigan.training.display import Quiet
 from multigan.training.keeping import Keeper
 from multigan.training.session import Options, Session, train
+from multigan.training.shortage import explaining
 
 CPU = torch.device("cpu")
 
@@ -131,6 +132,76 @@ def test_the_best_weights_are_those_of_the_smallest_value(tmp_path: Path) -> Non
     Keeper(run, 3, lambda: None).keep_best(2.6, "fd", lambda: saved.append(2.6))  # a resumed run remembers
     assert saved == [5.0, 3.0, 2.5]
     assert json.loads((run.checkpoints / "best.json").read_text()) == {"metric": "fd", "value": 2.5}
+    keeper.keep_best(700.0, "fd@112", lambda: saved.append(700.0))  # another metric's values do not compare
+    assert saved[-1] == 700.0
+
+
+def test_one_training_at_a_time_works_in_a_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused before it has touched anything; without a folder of its own it takes the next name."""
+    monkeypatch.chdir(tmp_path)
+    first = Listening(24, lambda: _second(data))
+    assert train(recipe(data), Options(), first).run.folder == Path("runs/small")
+    assert train(recipe(data, "training.samples=8"), Options()).run.folder == Path("runs/small-3")
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["small", "small-2", "small-3"]
+
+
+def _second(data: Path) -> None:
+    """What another process sees while the first one trains."""
+    for arguments in (["--resume", "runs/small"], ["--out", "runs/small", "--recipe", "dcgan"]):
+        _, errors = command("train", "image", *arguments, cwd=Path.cwd()).communicate(timeout=100)
+        assert "multigan: another training is at work in runs/small: wait for its end" in errors
+    assert train(recipe(data, "training.samples=8"), Options()).run.folder == Path("runs/small-2")
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for options in (Options(), Options(out=Path("mine"))):
+        with pytest.raises(UserError, match="no folder or file"):
+            train(recipe(tmp_path / "nowhere"), options)
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["runs"])
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_best_weights_alone_are_a_training_too(data: Path, tmp_path: Path) -> None:
+    """Else the export would take the old ones for the new training's best."""
+    run = Run(tmp_path / "run")
+    run.checkpoints.mkdir(parents=True)
+    run.best.touch()
+    with pytest.raises(UserError, match="holds a training already"):
+        train(recipe(data), Options(out=run.folder))
+
+
+def test_others_may_read_a_checkpoint_as_they_may_the_log(run: Run) -> None:
+    modes = {path.stat().st_mode for path in (run.metrics, run.weights(160), run.state(160))}
+    assert len(modes) == 1
+
+
+def test_too_little_memory_is_a_sentence_that_names_the_keys(data: Path) -> None:
+    training = recipe(data).training
+    with (
+        pytest.raises(
+            UserError, match=r"this machine's memory is not enough: .*training\.accumulate, now 1: 8 samples"
+        ),
+        explaining(training, CPU),
+    ):
+        torch.empty(2**50)
+    with pytest.raises(UserError, match="the GPU's memory"), explaining(training, torch.device("cuda")):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="another matter"), explaining(training, CPU):
+        raise RuntimeError("another matter")
+
+
+def test_memory_that_is_gone_half_way_loses_nothing_that_was_learned(data: Path, tmp_path: Path) -> None:
+    session = Session(recipe(data), Options(out=tmp_path / "run"), CPU, World(), Quiet())
+
+    def exhausted(log: object) -> None:
+        raise MemoryError
+
+    session._preview = exhausted  # type: ignore[method-assign,assignment]
+    session._done["preview"] = 0  # the first one has been drawn
+    with pytest.raises(MemoryError):
+        session.play()
+    assert session.run.saved()[-1] == 80  # where a preview was due, and no checkpoint yet
 
 
 def test_a_run_without_a_folder_of_its_own_gets_the_next_free_name(
@@ -186,7 +257,7 @@ def test_a_training_that_turns_not_finite_stops_with_a_sentence_and_a_good_check
 @pytest.mark.parametrize("out", ["a file", "a file/below"])
 def test_a_folder_that_cannot_be_written_is_one_sentence(data: Path, tmp_path: Path, out: str) -> None:
     (tmp_path / "a file").touch()
-    with pytest.raises(UserError, match=r"cannot write .*metrics\.jsonl: .*Choose another --out"):
+    with pytest.raises(UserError, match=r"cannot write into .*: .*Choose another --out"):
         train(recipe(data), Options(out=tmp_path / out))
 
 

@@ -9,8 +9,8 @@ from multigan.image.data.survey import Survey, enough, inspect
 if TYPE_CHECKING:
     import torch
 
+    from multigan.data.cache import Progress
     from multigan.image.config import ImageRecipe
-    from multigan.image.data.cache import Progress
     from multigan.image.data.stream import ImageStream
 
 __all__ = ["Survey", "enough", "inspect", "open_stream"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from multigan.data.access import UnavailableError, UnreadableError, clause, may_pass
 from multigan.errors import UserError
-from multigan.image.data.access import UnavailableError, may_pass
 
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
@@ -35,14 +35,12 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes a picture of each EXIF orientation upright."""
+_STRIPE = 2**20
+"""Pixels of more than 8 bits that are converted at once."""
 _GAP = 3.0
 """Large pictures are first halved cheaply down to this many times the wanted size (pillow's `reducing_gap`)."""
 # Pillow warns of pictures of half that size, on a terminal that shows a progress bar; the limit here is stated.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-class UnreadableError(Exception):
-    """A file that cannot be decoded; the message is the reason, in a clause."""
 
 
 def decode(opener: Opener, size: tuple[int, int], channels: int, fit: Fit) -> Pixels:
@@ -105,11 +103,22 @@ def eight_bits(image: Image.Image) -> Image.Image:
     """
     if not (image.mode.startswith("I") or image.mode == "F"):
         return image
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+    values = np.asarray(image)
     full = 1.0 if image.mode == "F" else 65535.0
-    greatest = float(values.max(initial=0.0))
-    scaled = values * (255.0 / (full if greatest <= full else greatest))
-    return Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+    greatest = max((float(part.max(initial=0.0)) for _, part in _stripes(values)), default=0.0)
+    scale = 255.0 / (full if greatest <= full else greatest)
+    grey = np.empty(values.shape, dtype=np.uint8)
+    for rows, part in _stripes(values):
+        grey[rows] = np.rint(np.clip(part * scale, 0, 255))
+    return Image.fromarray(grey)
+
+
+def _stripes(values: NDArray[Any]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """A picture's rows in parts, as finite numbers: of the whole these would take eight bytes a pixel."""
+    rows = max(1, _STRIPE // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        yield part, np.nan_to_num(values[part].astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def shape(image: Image.Image, size: tuple[int, int], fit: Fit) -> Pixels:
@@ -188,9 +197,3 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _transparent(image: Image.Image) -> bool:
     return image.has_transparency_data and not image.mode.startswith("I")
-
-
-def clause(error: BaseException) -> str:
-    """An exception's message as one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else text[:157] + "..."

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from multigan.adversarial.batch import Batch
+from multigan.data.cache import Ahead, Progress, decode_all, free_memory
+from multigan.data.order import Indices, flips, order_of
+from multigan.data.reader import Reader, Report
 from multigan.errors import UserError
 from multigan.image.config import ImageRecipe
-from multigan.image.data.cache import MOST_KEPT, Ahead, Progress, decode_all, free_memory
-from multigan.image.data.order import Indices, flips, order_of
-from multigan.image.data.reader import Reader, Report
-from multigan.image.data.sources import Source, open_source
+from multigan.image.data.decode import Fit, decode
+from multigan.image.data.medium import Source, open_source
 from multigan.image.data.survey import Survey, enough, survey
+
+MOST_KEPT = 200_000
+"""Of more pictures `data.cache: auto` keeps none: decoding them all would hold up the start for very long."""
 
 
 def open_stream(recipe: ImageRecipe, device: torch.device, batch: int, progress: Progress | None = None) -> ImageStream:
@@ -42,6 +48,14 @@ def open_stream(recipe: ImageRecipe, device: torch.device, batch: int, progress:
     return stream
 
 
+def reader_of(source: Source, size: tuple[int, int], channels: int, fit: Fit) -> Reader[Image.Image]:
+    """The source's pictures as uint8 `[channels, *size]`, size being height and width."""
+    # Pillow loads the decoders of rarer formats when one is first met, and never again where that fails.
+    Image.init()
+    work = partial(decode, size=size, channels=channels, fit=fit)
+    return Reader(source, work, (channels, *size), np.uint8)
+
+
 class ImageStream:
     """A `Stream` of pictures `[B, C, H, W]` in [-1, 1]; conditions: `label`, for a conditional recipe.
 
@@ -63,7 +77,7 @@ class ImageStream:
             raise ValueError("data.size and data.channels must be resolved before the stream is opened")
         self.survey, self._source, self._device = seen, source, device
         self._seed, self._mirror, self._conditional = recipe.seed, data.mirror, recipe.conditional
-        self._reader = Reader(source, data.size, data.channels, data.fit)
+        self._reader = reader_of(source, data.size, data.channels, data.fit)
         self._order = order_of(recipe.seed, len(source), source.blocks)
         self.labels = None if source.labels is None else torch.from_numpy(source.labels.astype(np.int64))
         self._cache: Tensor | None = None
@@ -79,6 +93,10 @@ class ImageStream:
     @property
     def report(self) -> Report:
         return self._reader.report
+
+    def identity(self) -> str:
+        """A digest of the source's names and numbers: see `multigan.data.sources.Source`."""
+        return self._source.identity()
 
     @property
     def cached(self) -> bool:
@@ -117,7 +135,7 @@ class ImageStream:
         return self._cache.index_select(0, _move(torch.from_numpy(indices), self._cache.device))
 
     def _bytes(self) -> int:
-        return len(self._source) * self._reader.channels * self._reader.size[0] * self._reader.size[1]
+        return len(self._source) * self._reader.bytes
 
     def _keeps(self, cache: str, streaming: bool) -> bool:
         if cache == "auto":

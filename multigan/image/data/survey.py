@@ -10,12 +10,12 @@ from statistics import median
 
 import numpy as np
 
+from multigan.data.access import UnreadableError, insist
+from multigan.data.order import draws, key
 from multigan.errors import UserError
 from multigan.image.config import LARGEST, SMALLEST, ImageData
 from multigan.image.data import decode
-from multigan.image.data.access import insist
-from multigan.image.data.order import draws, key
-from multigan.image.data.sources import Source, open_source
+from multigan.image.data.medium import Source, open_source
 
 _HEADERS = 400
 _PEEKED = 48
@@ -79,7 +79,7 @@ def survey(source: Source, data: ImageData) -> Survey:
                 peeked += 1
                 colored += _is_colored(pixels)
                 clear += bool((pixels[3] < 250).mean() > 0.01)
-        except decode.UnreadableError as error:
+        except UnreadableError as error:
             failures.append(f"{source.name(index)}: {error}")
     if not sizes or not peeked:
         raise UserError(
@@ -121,7 +121,8 @@ def _sample(source: Source) -> list[int]:
     count = len(source)
     if source.blocks is not None:
         bounds = source.blocks.bounds
-        chosen = np.unique(np.linspace(0, len(bounds) - 2, 4).astype(np.int64))
+        filled = np.flatnonzero(np.diff(bounds))  # a block may hold no picture of the classes that are taken
+        chosen = filled[np.unique(np.linspace(0, len(filled) - 1, 4).astype(np.int64))]
         share = _HEADERS // len(chosen)
         return [int(i) for block in chosen for i in range(bounds[block], min(bounds[block] + share, bounds[block + 1]))]
     if count <= _HEADERS:

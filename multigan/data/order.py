@@ -59,9 +59,9 @@ def by_epoch(positions: Indices, epoch_size: int) -> list[tuple[int, Indices, sl
 
 @dataclass(frozen=True)
 class Blocks:
-    """Runs of pictures that are read together, such as a shard's row groups.
+    """Runs of samples that are read together, such as a shard's row groups.
 
-    bounds: int64 `[blocks + 1]`, ascending: block b holds the pictures `bounds[b]` to `bounds[b + 1]`.
+    bounds: int64 `[blocks + 1]`, ascending: block b holds the samples `bounds[b]` to `bounds[b + 1]`.
     window: how many blocks are mixed with each other.
     """
 
@@ -69,7 +69,7 @@ class Blocks:
     window: int
 
     def ahead(self) -> int:
-        """Half the pictures of a window, on average: so far ahead of their use are blocks asked for."""
+        """Half the samples of a window, on average: so far ahead of their use are blocks asked for."""
         return int(self.bounds[-1]) * self.window // max(1, len(self.bounds) - 1) // 2
 
 
@@ -103,7 +103,7 @@ class Order:
 
 
 class BlockOrder(Order):
-    """Every epoch goes through all blocks in an order of its own, and mixes the pictures of each window of blocks: so
+    """Every epoch goes through all blocks in an order of its own, and mixes the samples of each window of blocks: so
     that each block is read once an epoch, and no more than a window is needed at a time."""
 
     def __init__(self, seed: int, blocks: Blocks) -> None:
@@ -115,11 +115,11 @@ class BlockOrder(Order):
         blocks = permutation(len(bounds) - 1, self.seed, "blocks", epoch)
         parts = []
         for number, at in enumerate(range(0, len(blocks), window)):
-            pictures = np.concatenate([np.arange(bounds[b], bounds[b + 1]) for b in blocks[at : at + window]])
-            parts.append(pictures[permutation(len(pictures), self.seed, "window", epoch, number)])
+            samples = np.concatenate([np.arange(bounds[b], bounds[b + 1]) for b in blocks[at : at + window]])
+            parts.append(samples[permutation(len(samples), self.seed, "window", epoch, number)])
         return np.concatenate(parts)
 
 
 def order_of(seed: int, size: int, blocks: Blocks | None) -> Order:
-    """The order of a source of `size` pictures, by blocks where it has them."""
+    """The order of a source of `size` samples, by blocks where it has them."""
     return Order(seed, size) if blocks is None else BlockOrder(seed, blocks)

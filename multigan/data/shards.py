@@ -1,7 +1,7 @@
 """Parquet shards read block by block, local or remote, for what does not fit on the disk. No torch.
 
 Nothing is stored: a block (a row group) is read when its window comes up, in an order that is a function of the seed
-and the epoch (`order.BlockOrder`), and dropped after. So a position means the same picture whenever training resumes.
+and the epoch (`order.BlockOrder`), and dropped after. So a position means the same sample whenever training resumes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from multigan.data import columns
+from multigan.data.access import UnavailableError, clause, insist
+from multigan.data.medium import Medium, T
+from multigan.data.order import Blocks
+from multigan.data.tables import Rows
 from multigan.errors import UserError
 from multigan.extras import need
-from multigan.image.config import ImageData
-from multigan.image.data import columns
-from multigan.image.data.access import UnavailableError, insist
-from multigan.image.data.decode import clause
-from multigan.image.data.order import Blocks
-from multigan.image.data.tables import Rows
+from multigan.settings import Data
 
 _WINDOW_BYTES = 96 * 2**20
 _WINDOW = (4, 64)
@@ -53,10 +52,10 @@ class _Slot:
     column: Any = None
 
 
-class Shards(Rows):
-    """The pictures of parquet files, by blocks. The label and split columns alone are read at the start.
+class Shards(Rows[T]):
+    """The samples of parquet files, by blocks. The label and split columns alone are read at the start.
 
-    features: as `datasets` knows them; absent: as the files' schema has them. below: as in `columns.picture`.
+    features: as `datasets` knows them; absent: as the files' schema has them. below: as in `columns.content`.
     """
 
     def __init__(
@@ -64,7 +63,8 @@ class Shards(Rows):
         place: str,
         files: list[str],
         features: columns.Features | None,
-        data: ImageData,
+        data: Data,
+        medium: Medium[T],
         below: Sequence[Path] = (),
     ) -> None:
         self._below = below
@@ -82,14 +82,15 @@ class Shards(Rows):
         if features is None:
             schema = self._metadata[0].schema.to_arrow_schema()
             features = need("datasets", "train").Features.from_arrow_schema(schema)
-        super().__init__(place, int(self._starts[-1]), features, self._whole, data)
+        super().__init__(place, int(self._starts[-1]), features, self._whole, data, medium)
         bounds = self._starts if self.rows is None else np.searchsorted(self.rows, self._starts)
         self.blocks = Blocks(bounds, self._window())
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int) -> T:
         row = self.row(index)
         block = self._block_of(row)
-        return columns.picture(self._block(block)[row - int(self._starts[block])].as_py(), self._below)
+        cell = self._block(block)[row - int(self._starts[block])].as_py()
+        return columns.content(cell, self.medium, self._below)
 
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         rows = indices if self.rows is None else self.rows[indices]
@@ -113,7 +114,7 @@ class Shards(Rows):
             return slot
 
     def _block(self, block: int) -> Any:
-        """The pictures of a block as an arrow column, read once however many threads ask."""
+        """The samples of a block as an arrow column, read once however many threads ask."""
         slot = self._slot(block)
         with slot.lock:
             if slot.column is None:
@@ -122,9 +123,9 @@ class Shards(Rows):
             return slot.column
 
     def _fetch(self, block: int) -> Any:
-        """The pictures of a block. Whatever stops it, it is not that one picture is damaged."""
+        """The samples of a block. Whatever stops it, it is not that one of them is damaged."""
         try:
-            return self._read(block, self.image_column)
+            return self._read(block, self.content)
         except Exception as error:
             raise UnavailableError(clause(error)) from error
 

@@ -1,12 +1,9 @@
-"""How sizes and widths of the image networks follow from the recipe."""
+"""How the sizes and widths of two-dimensional networks follow from what they make."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-from multigan.errors import UserError
-from multigan.image.config import ImageRecipe
 
 SMALLEST_BASE = 4
 
@@ -24,17 +21,6 @@ class Shape:
     classes: int
     latent: int
     class_scale: float = 0.05
-
-    @staticmethod
-    def of(recipe: ImageRecipe) -> Shape:
-        """The shape that a resolved recipe asks for. Raises UserError where the recipe leaves it open."""
-        data = recipe.data
-        if data.size is None or data.channels is None:
-            raise UserError("data.size and data.channels are not known yet: give them, or data to read them from.")
-        if recipe.conditional and not data.classes:
-            raise UserError("conditional is true, but data.classes names none: name them or set it to false.")
-        classes = len(data.classes or ()) if recipe.conditional else 0
-        return Shape(data.size, data.channels, classes, recipe.latent.size, recipe.latent.class_scale)
 
     @property
     def doublings(self) -> int:

@@ -1,18 +1,22 @@
-"""Decoded pictures of a source by number, damaged ones replaced and listed. No torch."""
+"""Decoded samples of a source by number, damaged ones replaced and listed. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
+from typing import Any, Generic, TypeVar
 
-from PIL import Image
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
+from multigan.data.access import UnreadableError, insist
+from multigan.data.sources import Source
 from multigan.errors import UserError
-from multigan.image.data.access import insist
-from multigan.image.data.decode import Fit, Pixels, UnreadableError, decode
-from multigan.image.data.sources import Source
+
+T = TypeVar("T")
+Array = NDArray[Any]
 
 _LISTED = 100
 _PATIENCE = 10_000
@@ -67,47 +71,60 @@ class Report:
         return "\n".join(lines)
 
 
-class Reader:
-    """Pictures `[C, H, W]` of one shape. A damaged one is replaced by the next good one of its class (of all, without
-    classes), so that numbers keep their meaning and labels stay true."""
+class Reader(Generic[T]):
+    """Samples of one shape and type. A damaged one is replaced by the next good one of its class (of all, without
+    classes), so that numbers keep their meaning and labels stay true.
 
-    def __init__(self, source: Source, size: tuple[int, int], channels: int, fit: Fit) -> None:
-        self.source, self.size, self.channels, self.fit = source, size, channels, fit
+    decode: gives the decoded sample of an opener. Raises UnreadableError or UnavailableError.
+    """
+
+    def __init__(
+        self,
+        source: Source[T],
+        decode: Callable[[Callable[[], T]], Array],
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+    ) -> None:
+        self.source, self._decode, self.shape, self.dtype = source, decode, shape, np.dtype(dtype)
         self.report = Report(len(source))
-        # Pillow loads the decoders of rarer formats when one is first met, and never again where that fails.
-        Image.init()
 
-    def attempt(self, index: int) -> Pixels | None:
-        """The picture, or None where it is damaged, which the report then lists (once).
+    @property
+    def bytes(self) -> int:
+        """Of one decoded sample."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def attempt(self, index: int) -> Array | None:
+        """The sample, or None where it is damaged, which the report then lists (once).
 
         Raises UserError where it cannot be had for another reason, also after a while.
         """
         if index in self.report:
             return None
-        work = partial(decode, partial(self.source.open, index), self.size, self.channels, self.fit)
+        work = partial(self._decode, partial(self.source.open, index))
         try:
             return insist(work, self.source.name(index), self.source.place)
         except UnreadableError as error:
             self.report.add(index, self.source.name(index), str(error))
             return None
 
-    def read(self, index: int) -> Pixels:
-        """The picture or its replacement. Raises UserError where none of its class can be read, or as `attempt`."""
+    def read(self, index: int) -> Array:
+        """The sample or its replacement. Raises UserError where none of its class can be read, or as `attempt`."""
         for tried, candidate in enumerate(self._candidates(index)):
-            pixels = self.attempt(candidate)
-            if pixels is not None:
-                return pixels
+            sample = self.attempt(candidate)
+            if sample is not None:
+                return sample
             if tried >= _PATIENCE:
                 break
         raise self.hopeless(index)
 
     def hopeless(self, index: int) -> UserError:
-        """The sentence for a class, or a source, without a single good picture."""
+        """The sentence for a class, or a source, without a single good sample."""
         name, reason = self.report.skipped[0]
         labels, classes = self.source.labels, self.source.classes
         whose = f" of the class {classes[int(labels[index])]!r}" if labels is not None and classes else ""
         return UserError(
-            f"none of the pictures{whose} in {self.source.place} can be read ({name}: {reason}): choose another --data."
+            f"none of the {self.source.medium.many}{whose} in {self.source.place} can be read "
+            f"({name}: {reason}): choose another --data."
         )
 
     def _candidates(self, index: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Reading again what could not be had just now: a failed disk, network or limit says nothing of a picture. No torch."""
+"""Reading again what could not be had just now: a failed disk, network or limit says nothing of a sample. No torch."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ _LASTING = frozenset(
     }
 )
 """What will be so at the next try, too: the file is gone, forbidden, or damaged."""
+
+
+class UnreadableError(Exception):
+    """A file or a cell that is damaged; the message is the reason, in a clause."""
 
 
 class UnavailableError(Exception):
@@ -62,3 +66,9 @@ def insist(work: Callable[[], T], name: str, place: str) -> T:
                     "its network or this system's limits, then start again or go on with --resume."
                 ) from error
         time.sleep(wait)
+
+
+def clause(error: BaseException) -> str:
+    """An exception's message as one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -7,36 +7,46 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from multigan.data import columns
+from multigan.data.access import clause
+from multigan.data.medium import Medium, T
+from multigan.data.order import Blocks
 from multigan.errors import UserError
 from multigan.extras import need
-from multigan.image.config import ImageData
-from multigan.image.data import columns
-from multigan.image.data.decode import clause
-from multigan.image.data.order import Blocks
+from multigan.files import digest
+from multigan.settings import Data
 
 Column = Callable[[str], Any]
 
 
-class Rows(ABC):
-    """Which rows of a table are pictures to train on, and their labels: what every kind of table has in common.
+class Rows(ABC, Generic[T]):
+    """Which rows of a table are samples to train on, and their labels: what every kind of table has in common.
 
     column: gives an arrow column by its name. rows: int64, ascending, or None for all.
     """
 
     blocks: Blocks | None = None
 
-    def __init__(self, place: str, count: int, features: columns.Features, column: Column, data: ImageData) -> None:
+    def __init__(
+        self,
+        place: str,
+        count: int,
+        features: columns.Features,
+        column: Column,
+        data: Data,
+        medium: Medium[T],
+    ) -> None:
+        self.medium = medium
         self.place = place
         self.notes: list[str] = []
-        self.image_column = columns.image_column(features, data, place)
+        self.content = columns.content_column(features, data, place, medium)
         self._count, self.features, self._column = count, features, column
         self.rows: NDArray[np.int64] | None = None
         self.classes: list[str] | None = None
@@ -51,12 +61,18 @@ class Rows(ABC):
         return self._count if self.rows is None else len(self.rows)
 
     @abstractmethod
-    def open(self, index: int) -> Image.Image:
-        """The picture, not decoded yet."""
+    def open(self, index: int) -> T:
+        """The sample, not decoded yet."""
 
     @abstractmethod
     def prefetch(self, indices: NDArray[np.int64]) -> None:
-        """A hint that these pictures will be asked for later."""
+        """A hint that these samples will be asked for later."""
+
+    def identity(self) -> str:
+        """By the number of rows and their labels: the cells would all have to be read."""
+        rows = b"" if self.rows is None else self.rows.tobytes()
+        labels = b"" if self.labels is None else self.labels.tobytes()
+        return digest(str(self._count).encode(), rows, labels, *map(str.encode, self.classes or []))
 
     def row(self, index: int) -> int:
         return index if self.rows is None else int(self.rows[index])
@@ -94,44 +110,45 @@ class Rows(ABC):
         self.rows = None if mask.all() else np.flatnonzero(mask)
 
 
-class Table(Rows):
-    """A data set of `datasets`, memory-mapped from the disk. below: as in `columns.picture`."""
+class Table(Rows[T]):
+    """A data set of `datasets`, memory-mapped from the disk. below: as in `columns.content`."""
 
-    def __init__(self, place: str, dataset: Any, data: ImageData, below: Sequence[Path] = ()) -> None:
+    def __init__(self, place: str, dataset: Any, data: Data, medium: Medium[T], below: Sequence[Path] = ()) -> None:
         self._below = below
-        super().__init__(place, len(dataset), dataset.features, dataset.data.column, data)
+        super().__init__(place, len(dataset), dataset.features, dataset.data.column, data, medium)
         # the arrow column itself: a row through `datasets` costs more than decoding a small picture
-        self._pictures = dataset.data.column(self.image_column)
+        self._cells = dataset.data.column(self.content)
 
-    def open(self, index: int) -> Image.Image:
-        return columns.picture(self._pictures[self.row(index)].as_py(), self._below)
+    def open(self, index: int) -> T:
+        return columns.content(self._cells[self.row(index)].as_py(), self.medium, self._below)
 
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Each row is read on its own."""
 
 
-def open_file(place: str, path: Path, data: ImageData) -> Rows:
+def open_file(place: str, path: Path, data: Data, medium: Medium[T]) -> Rows[T]:
     """One parquet or arrow file; `data.split` chooses rows by its column `split`. Raises UserError where it cannot."""
-    found = _open(place, data, "train", [path.parent], path=path.suffix.lower()[1:], data_files={"train": [str(path)]})
+    files = {"train": [str(path)]}
+    found = _open(place, data, medium, "train", [path.parent], path=path.suffix.lower()[1:], data_files=files)
     if data.split != "train" and columns.SPLIT not in found.features:
         raise UserError(f"{place} has no column {columns.SPLIT!r}, so data.split={data.split} cannot be chosen in it.")
     return found
 
 
-def open_folder(place: str, path: Path, data: ImageData) -> Rows:
+def open_folder(place: str, path: Path, data: Data, medium: Medium[T]) -> Rows[T]:
     """A folder of parquet or arrow files, named after their splits or not, or what `save_to_disk` wrote."""
     for saved in (path, path / data.split):
         if (saved / "state.json").is_file():
             with explaining(place):
-                return Table(place, need("datasets", "train").load_from_disk(str(saved)), data, [path])
-    return _open(place, data, data.split, [path], path=str(path))
+                return Table(place, need("datasets", "train").load_from_disk(str(saved)), data, medium, [path])
+    return _open(place, data, medium, data.split, [path], path=str(path))
 
 
-def open_hub(place: str, data: ImageData) -> Rows:
+def open_hub(place: str, data: Data, medium: Medium[T]) -> Rows[T]:
     """A data set of the hub, `owner/name` or `owner/name:configuration`."""
     name, _, configuration = place.partition(":")
     _reach(place)
-    return _open(place, data, data.split, [], path=name, name=configuration or None)
+    return _open(place, data, medium, data.split, [], path=name, name=configuration or None)
 
 
 def _downloaded(place: str) -> list[Path]:
@@ -141,18 +158,18 @@ def _downloaded(place: str) -> list[Path]:
     return [Path(cache) / f"datasets--{name}", Path(need("datasets.config", "train").EXTRACTED_DATASETS_PATH)]
 
 
-def _open(place: str, data: ImageData, split: str, below: Sequence[Path], **arguments: Any) -> Rows:
+def _open(place: str, data: Data, medium: Medium[T], split: str, below: Sequence[Path], **arguments: Any) -> Rows[T]:
     datasets = need("datasets", "train")
     with explaining(place):
         if not data.streaming:
             dataset = datasets.load_dataset(split=split, **arguments)
-            if not below and dataset.info.builder_name == "imagefolder":
+            if not below and dataset.info.builder_name in ("imagefolder", "audiofolder"):
                 below = _downloaded(place)  # single files: it is `datasets` that says where it has put them
-            return Table(place, dataset, data, below)
-        from multigan.image.data import shards
+            return Table(place, dataset, data, medium, below)
+        from multigan.data import shards
 
         builder = datasets.load_dataset_builder(**arguments)
-        return shards.Shards(place, shards.files_of(place, builder, split), builder.info.features, data, below)
+        return shards.Shards(place, shards.files_of(place, builder, split), builder.info.features, data, medium, below)
 
 
 def _reach(place: str) -> None:

@@ -1,4 +1,4 @@
-"""Which column of a table holds the pictures and which the labels, and what a cell means. No torch."""
+"""Which column of a table holds the samples and which the labels, and what a cell means. No torch."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from multigan.data.medium import Medium, T
 from multigan.errors import UserError, nearest
-from multigan.image.config import ImageData
+from multigan.settings import Data
 
-IMAGE_NAMES = ("image", "img", "jpeg", "jpg", "png", "webp", "picture", "photo", "pixels", "bytes")
 LABEL_NAMES = ("label", "labels", "class", "category", "fine_label", "target", "y", "cls")
 SPLIT = "split"
 Features = Mapping[str, Any]
 
 
 def kind(feature: Any) -> str:
-    """What a feature of `datasets` is for us: image, bytes, array, classes, integer, string or other."""
+    """What a feature of `datasets` is for us: media, bytes, array, classes, integer, string or other."""
     name = type(feature).__name__
-    if name == "Image":
-        return "image"
+    if name in ("Image", "Audio"):
+        return "media"
     if name == "ClassLabel":
         return "classes"
     if isinstance(feature, Mapping):
-        return "image" if "bytes" in feature else "other"
+        return "media" if "bytes" in feature or "array" in feature else "other"
     if name in ("Array2D", "Array3D", "List", "LargeList", "Sequence", "list"):
         return "array"
     dtype = str(getattr(feature, "dtype", ""))
@@ -39,24 +38,26 @@ def kind(feature: Any) -> str:
     return "string" if "string" in dtype else "other"
 
 
-def image_column(features: Features, data: ImageData, place: str) -> str:
-    """The column that `data.image_column` names, or the likeliest. Raises UserError where there is none."""
-    if data.image_column is not None:
-        return _named(features, data.image_column, "image_column", place)
+def content_column(features: Features, data: Data, place: str, medium: Medium[Any]) -> str:
+    """The column that the recipe names (`data.image_column`, say), or the likeliest. Raises UserError where there is
+    none."""
+    named = getattr(data, medium.key)
+    if named is not None:
+        return _named(features, named, medium.key, place)
     kinds = {name: kind(feature) for name, feature in features.items()}
-    for wanted in ("image", "bytes"):
-        found = [name for name in kinds if kinds[name] == wanted]
+    for wanted in ("media", "bytes"):
+        found = [name for name in kinds if kinds[name] == wanted and not _foreign(features[name], medium)]
         if found:
-            return min(found, key=lambda name: _rank(name, IMAGE_NAMES))
-    arrays = [name for name in kinds if kinds[name] == "array" and name.lower() in IMAGE_NAMES]
+            return min(found, key=lambda name: _rank(name, medium.names))
+    arrays = [name for name in kinds if kinds[name] == "array" and name.lower() in medium.names]
     if arrays:
         return arrays[0]
     raise UserError(
-        f"{place} has no column of pictures (its columns: {', '.join(features)}): name it in data.image_column."
+        f"{place} has no column of {medium.many} (its columns: {', '.join(features)}): name it in data.{medium.key}."
     )
 
 
-def label_column(features: Features, data: ImageData, place: str) -> str | None:
+def label_column(features: Features, data: Data, place: str) -> str | None:
     """The column that `data.label_column` names, or a likely one, or None."""
     if data.label_column is not None:
         column = _named(features, data.label_column, "label_column", place)
@@ -72,26 +73,21 @@ def label_column(features: Features, data: ImageData, place: str) -> str | None:
     return min(found, key=lambda name: _rank(name, LABEL_NAMES)) if found else None
 
 
-def picture(value: Any, below: Sequence[Path] = ()) -> Image.Image:
-    """A cell as a picture: encoded bytes, a struct with `bytes` or `path`, a path, or an array of pixels.
+def content(value: Any, medium: Medium[T], below: Sequence[Path] = ()) -> T:
+    """A cell as a sample: encoded bytes, a struct with `bytes` or `path`, a path, or an array of values.
 
     below: folders, of which a path must lie under one. Without any, as for tables of the hub, no path is opened: what
     a stranger wrote into a table must not choose among the files of this machine. Raises ValueError for such a path.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and ("bytes" in value or "path" in value):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
-        return Image.open(io.BytesIO(value))
+        return medium.open(io.BytesIO(value))
     if isinstance(value, str):
-        return Image.open(_file(value, below))
+        return medium.open(str(_file(value, medium, below)))
     if value is None:
         raise ValueError("the cell is empty")
-    pixels = np.asarray(value)
-    if pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, 4):
-        pixels = pixels.transpose(1, 2, 0)
-    if pixels.size and (pixels.min() < 0 or pixels.max() > 255):
-        raise ValueError("an array with values outside 0 to 255")
-    return Image.fromarray(np.ascontiguousarray(np.squeeze(pixels, -1) if pixels.shape[-1] == 1 else pixels, np.uint8))
+    return medium.array(value)
 
 
 def numbered(column: Any, feature: Any) -> tuple[list[str], NDArray[np.int32]]:
@@ -110,9 +106,9 @@ def numbered(column: Any, feature: Any) -> tuple[list[str], NDArray[np.int32]]:
     return names, numbers[codes]
 
 
-def _file(path: str, below: Sequence[Path]) -> Path:
+def _file(path: str, medium: Medium[Any], below: Sequence[Path]) -> Path:
     if not below:
-        raise ValueError(f"the cell holds no picture but the path {path}, and only a local table may name files")
+        raise ValueError(f"the cell holds no {medium.one} but the path {path}, and only a local table may name files")
     for folder in (each.resolve() for each in below):
         file = (folder / path).resolve()
         if file.is_relative_to(folder):
@@ -120,6 +116,11 @@ def _file(path: str, below: Sequence[Path]) -> Path:
                 raise ValueError(f"the cell names {path}, which is no file")
             return file
     raise ValueError(f"the cell names {path}, which does not lie below {below[0]}")
+
+
+def _foreign(feature: Any, medium: Medium[Any]) -> bool:
+    """Whether `datasets` says that the column is of another medium."""
+    return type(feature).__name__ in {"Image", "Audio"} - {medium.feature}
 
 
 def _named(features: Features, column: str, key: str, place: str) -> str:

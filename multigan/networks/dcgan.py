@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from multigan.image.config import Dcgan
-from multigan.image.networks.layers import (
+from multigan.networks.config import Dcgan
+from multigan.networks.layers import (
     LEAK,
     LEAKY_GAIN,
     RECTIFIER_GAIN,
@@ -16,7 +16,7 @@ from multigan.image.networks.layers import (
     LatentAndClass,
     msr_,
 )
-from multigan.image.networks.shapes import Shape, doubling_widths
+from multigan.networks.shapes import Shape, doubling_widths
 
 
 class DcganGenerator(nn.Module):

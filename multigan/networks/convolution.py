@@ -1,4 +1,4 @@
-"""A convolution that is fast where its gradient is differentiated again, as penalties on the gradient do.
+"""Convolutions that are fast where its gradient is differentiated again, as penalties on the gradient do.
 
 autograd's own second derivative works through transposed batches and, in grouped convolutions, one group at a time.
 Here it is made of the three kernels that every library has: the convolution, its gradient for the input, and its
@@ -26,14 +26,16 @@ class _Geometry:
     groups: int
 
     def convolve(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(images, weight, bias, self.stride, self.padding, 1, self.groups)
+        run = F.conv1d if len(self.stride) == 1 else F.conv2d
+        return run(images, weight, bias, self.stride, self.padding, 1, self.groups)
 
     def gradients(self, gradient: Tensor, images: Tensor, weight: Tensor, wanted: list[bool]) -> list[Tensor]:
         """For the images, the weight and the bias, as far as `wanted`; of an operand whose gradient is not needed only
         the shape matters."""
         biases = [weight.size(0)] if wanted[2] else None
+        ones, zeros = [1] * len(self.stride), [0] * len(self.stride)
         found: list[Tensor] = torch.ops.aten.convolution_backward(
-            gradient, images, weight, biases, self.stride, self.padding, [1, 1], False, [0, 0], self.groups, wanted
+            gradient, images, weight, biases, self.stride, self.padding, ones, False, zeros, self.groups, wanted
         )
         return found
 
@@ -102,6 +104,29 @@ class _Gradient(torch.autograd.Function):
         return again, found, None, None
 
 
+def _convolve(layer: Conv1d | Conv2d, input: Tensor) -> Tensor | None:
+    """The layer's convolution by the nodes above, or None where torch's own serves as well."""
+    weight, bias = layer.weight, layer.bias
+    plain = not (torch.is_grad_enabled() and input.requires_grad and weight.requires_grad)
+    if plain or torch.compiler.is_compiling():
+        return None
+    if torch.is_autocast_enabled(input.device.type):
+        dtype = torch.get_autocast_dtype(input.device.type)
+        input, weight, bias = input.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+    geometry = _Geometry(layer.stride, tuple(int(side) for side in layer.padding), layer.groups)
+    output = _WayToWeight.apply(input.detach(), weight, bias, geometry)  # type: ignore[no-untyped-call]
+    result: Tensor = _WayToImages.apply(output, input, weight, bias, geometry)  # type: ignore[no-untyped-call]
+    return result
+
+
+class Conv1d(nn.Conv1d):
+    """`torch.nn.Conv1d`, as `Conv2d` below is torch's."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        found = _convolve(self, input)
+        return super().forward(input) if found is None else found
+
+
 class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` without dilation, zero-padded, for networks whose gradient is penalised.
 
@@ -110,14 +135,5 @@ class Conv2d(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        weight, bias = self.weight, self.bias
-        plain = not (torch.is_grad_enabled() and input.requires_grad and weight.requires_grad)
-        if plain or torch.compiler.is_compiling():
-            return super().forward(input)
-        if torch.is_autocast_enabled(input.device.type):
-            dtype = torch.get_autocast_dtype(input.device.type)
-            input, weight, bias = input.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-        geometry = _Geometry(self.stride, tuple(int(side) for side in self.padding), self.groups)
-        output = _WayToWeight.apply(input.detach(), weight, bias, geometry)  # type: ignore[no-untyped-call]
-        result: Tensor = _WayToImages.apply(output, input, weight, bias, geometry)  # type: ignore[no-untyped-call]
-        return result
+        found = _convolve(self, input)
+        return super().forward(input) if found is None else found

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multigan.image.networks.convolution import Conv2d
+from multigan.networks.convolution import Conv2d
 
 LEAK = 0.2
 RECTIFIER_GAIN = math.sqrt(2.0)

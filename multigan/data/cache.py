@@ -1,24 +1,23 @@
-"""Pictures at hand in two ways: all decoded in one tensor, or decoded by threads just before they are asked for."""
+"""Samples at hand in two ways: all decoded in one tensor, or decoded by threads just before they are asked for."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from multigan.image.data.order import Indices
-from multigan.image.data.reader import Reader
+from multigan import processor
+from multigan.data.order import Indices
+from multigan.data.reader import Array, Reader
 from multigan.memory import memory, processes
 
 Progress = Callable[[int, int], None]
-"""Called with how many pictures are decoded, at first 0, and of how many."""
+"""Called with how many samples are decoded, at first 0, and of how many."""
 
-MOST_KEPT = 200_000
-"""Of more pictures `data.cache: auto` keeps none: decoding them all would hold up the start for very long."""
 _UNTOLD = 4 * 2**30
 """The memory that a system has which tells nothing."""
 _CHUNK = 64
@@ -26,9 +25,8 @@ _AHEAD_BYTES = 256 * 2**20
 
 
 def workers() -> int:
-    """Threads that decode: pillow leaves the interpreter's lock while it works."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, 16)
+    """Threads that decode: decoders leave the interpreter's lock while it works."""
+    return min(processor.cores(), 16)
 
 
 def free_memory(device: torch.device) -> int:
@@ -39,21 +37,21 @@ def free_memory(device: torch.device) -> int:
     return (_UNTOLD if found is None else found.free) // processes()
 
 
-def decode_all(reader: Reader, progress: Progress | None = None) -> Tensor:
-    """Every picture of the reader's source: uint8 `[N, C, H, W]` in memory."""
+def decode_all(reader: Reader[Any], progress: Progress | None = None) -> Tensor:
+    """Every sample of the reader's source: `[N, ...]` in memory."""
     count = len(reader.source)
-    pixels = np.empty((count, reader.channels, *reader.size), dtype=np.uint8)
+    samples = np.empty((count, *reader.shape), dtype=reader.dtype)
     if progress is not None:
         progress(0, count)
 
     def work(start: int) -> list[int]:
         bad = []
         for index in range(start, min(start + _CHUNK, count)):
-            picture = reader.attempt(index)
-            if picture is None:
+            sample = reader.attempt(index)
+            if sample is None:
                 bad.append(index)
             else:
-                pixels[index] = picture
+                samples[index] = sample
         return bad
 
     damaged: list[int] = []
@@ -66,8 +64,8 @@ def decode_all(reader: Reader, progress: Progress | None = None) -> Tensor:
     finally:
         pool.shutdown(cancel_futures=True)
     for index in damaged:
-        pixels[index] = reader.read(index)
-    return torch.from_numpy(pixels)
+        samples[index] = reader.read(index)
+    return torch.from_numpy(samples)
 
 
 class Ahead:
@@ -77,15 +75,14 @@ class Ahead:
     whole batches and for one process's share of them. At most two ranges are held, or one where they are large.
     """
 
-    def __init__(self, reader: Reader, indices: Callable[[int, int], Indices]) -> None:
+    def __init__(self, reader: Reader[Any], indices: Callable[[int, int], Indices]) -> None:
         self._reader, self._indices = reader, indices
         self._pool = ThreadPoolExecutor(workers(), thread_name_prefix="decode")
-        self._pending: dict[tuple[int, int], list[Future[list[np.ndarray]]]] = {}
+        self._pending: dict[tuple[int, int], list[Future[list[Array]]]] = {}
         self._last: tuple[int, int] | None = None
-        self._sample_bytes = reader.channels * reader.size[0] * reader.size[1]
 
     def range(self, start: int, count: int) -> Tensor:
-        """The pictures at positions `start` to `start + count`: uint8 `[count, C, H, W]`."""
+        """The samples at positions `start` to `start + count`: `[count, ...]`."""
         tasks = self._pending.pop((start, count), None)
         if tasks is None:
             self._forget(set())
@@ -94,7 +91,7 @@ class Ahead:
         if self._last is not None and self._last[1] == count and start > self._last[0]:
             stride = start - self._last[0]
         self._last = (start, count)
-        deep = 2 if 2 * count * self._sample_bytes <= _AHEAD_BYTES else 1
+        deep = 2 if 2 * count * self._reader.bytes <= _AHEAD_BYTES else 1
         following = [(start + step * stride, count) for step in range(1, deep + 1)]
         self._forget(set(following))
         for key in following:
@@ -103,26 +100,26 @@ class Ahead:
         return self._gather(tasks)
 
     def pick(self, indices: Indices) -> Tensor:
-        """The pictures of these numbers: uint8 `[len, C, H, W]`."""
+        """The samples of these numbers: `[len, ...]`."""
         return self._gather(self._submit(indices))
 
     def close(self) -> None:
         self._forget(set())
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, indices: Indices) -> list[Future[list[np.ndarray]]]:
+    def _submit(self, indices: Indices) -> list[Future[list[Array]]]:
         size = max(1, -(-len(indices) // (2 * workers())))
         parts = [indices[at : at + size].tolist() for at in range(0, len(indices), size)]
         return [self._pool.submit(self._read, part) for part in parts]
 
-    def _read(self, indices: Sequence[int]) -> list[np.ndarray]:
+    def _read(self, indices: Sequence[int]) -> list[Array]:
         return [self._reader.read(index) for index in indices]
 
-    def _gather(self, tasks: list[Future[list[np.ndarray]]]) -> Tensor:
-        pictures = [picture for task in tasks for picture in task.result()]
-        if not pictures:
-            return torch.empty((0, self._reader.channels, *self._reader.size), dtype=torch.uint8)
-        return torch.from_numpy(np.stack(pictures))
+    def _gather(self, tasks: list[Future[list[Array]]]) -> Tensor:
+        samples = [sample for task in tasks for sample in task.result()]
+        if not samples:
+            return torch.from_numpy(np.empty((0, *self._reader.shape), self._reader.dtype))
+        return torch.from_numpy(np.stack(samples))
 
     def _forget(self, wanted: set[tuple[int, int]]) -> None:
         for key in [key for key in self._pending if key not in wanted]:

@@ -10,10 +10,10 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multigan.image.config import ResNet
-from multigan.image.networks import spectral
-from multigan.image.networks.layers import RECTIFIER_GAIN, Base, ClassProjection, convolution, msr_, required
-from multigan.image.networks.shapes import Shape, doubling_widths
+from multigan.networks import spectral
+from multigan.networks.config import ResNet
+from multigan.networks.layers import RECTIFIER_GAIN, Base, ClassProjection, convolution, msr_, required
+from multigan.networks.shapes import Shape, doubling_widths
 
 
 class ClassBatchNorm(nn.Module):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from multigan.errors import UserError
-from multigan.image.config import R3gan
-from multigan.image.networks.layers import (
+from multigan.networks.config import R3gan
+from multigan.networks.layers import (
     LEAK,
     LEAKY_GAIN,
     ClassProjection,
@@ -21,7 +21,7 @@ from multigan.image.networks.layers import (
     convolution,
     msr_,
 )
-from multigan.image.networks.shapes import Shape, doubling_widths
+from multigan.networks.shapes import Shape, doubling_widths
 
 
 class Block(nn.Module):
@@ -50,7 +50,7 @@ class Block(nn.Module):
 class R3ganGenerator(nn.Module):
     """A learned base, each channel scaled by a linear function of the latent and class; blocks and doublings; 1x1.
 
-    The output is linear, as in the paper: nothing but the training keeps it in [-1, 1].
+    In training the output is linear, as in the paper: nothing but the training keeps it in [-1, 1]. Else it is clipped.
     """
 
     def __init__(self, settings: R3gan, shape: Shape):
@@ -76,7 +76,7 @@ class R3ganGenerator(nn.Module):
         # Built as [B, H, W, C], so that the features are channels_last from the start.
         base = self.base.to(scale.dtype).permute(1, 2, 0) * scale[:, None, None]
         images: Tensor = self.output(self.layers(base.permute(0, 3, 1, 2)))
-        return images
+        return images if self.training else images.clamp(-1.0, 1.0)
 
 
 class R3ganDiscriminator(nn.Module):

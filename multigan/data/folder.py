@@ -1,4 +1,4 @@
-"""A folder of pictures, listed with `os.scandir` and kept compactly: a million files take some 40 MB. No torch."""
+"""A folder of samples, listed with `os.scandir` and kept compactly: a million files take some 40 MB. No torch."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import os
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from multigan.data.medium import Medium, T
+from multigan.data.order import Blocks
 from multigan.errors import UserError
-from multigan.image.data.order import Blocks
+from multigan.files import digest
 
-SUFFIXES = frozenset(
-    b".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .avif .jp2 .j2k .ppm .pgm .pbm .pnm .tga".split()
-)
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
 _IGNORED = frozenset({b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN"})
 
 
 class Listing:
-    """The pictures under a folder: their names in one blob, each with the number of its directory.
+    """The samples under a folder, known by their suffixes: names in one blob, each with its directory's number.
 
     directories: paths relative to the root, as parts. of: int32 `[len]`, each file's directory. Hidden files and
     directories are left out; a directory reached twice through links is read once.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, suffixes: frozenset[bytes]) -> None:
+        self._suffixes = suffixes
         self.root = os.fsencode(root)
         self.directories: list[tuple[bytes, ...]] = []
         self.unreadable: list[str] = []
         self.others = 0
-        """Files that are no pictures, by their suffix, and pipes, sockets, devices and broken links of any name."""
+        """Files of other kinds, by their suffix, and pipes, sockets, devices and broken links of any name."""
         self._blob = bytearray()
         self._ends = array("q", [0])
         self._of = array("i")
@@ -47,6 +47,11 @@ class Listing:
         """The file's path relative to the root."""
         name = bytes(self._blob[self._ends[index] : self._ends[index + 1]])
         return os.path.join(*self.directories[self._of[index]], name)
+
+    def names(self) -> bytes:
+        """All paths relative to the root, in their order, as one sequence of bytes."""
+        folders = b"\n".join(b"/".join(parts) for parts in self.directories)
+        return b"\0".join((folders, bytes(self._of), bytes(self._ends), bytes(self._blob)))
 
     def _walk(self) -> None:
         seen = {os.path.realpath(self.root)}
@@ -65,7 +70,7 @@ class Listing:
             waiting.extend(reversed(fresh))
 
     def _read(self, parts: tuple[bytes, ...], real: bytes) -> list[tuple[tuple[bytes, ...], bytes]]:
-        """Add one directory's pictures in the order of their names; give its folders, as parts and real paths."""
+        """Add one directory's samples in the order of their names; give its folders, as parts and real paths."""
         files: list[bytes] = []
         folders: list[tuple[tuple[bytes, ...], bytes]] = []
         with os.scandir(os.path.join(self.root, *parts)) as entries:
@@ -76,7 +81,7 @@ class Listing:
                 if _is(entry.is_dir):
                     target = os.path.join(real, name)
                     folders.append(((*parts, name), os.path.realpath(target) if entry.is_symlink() else target))
-                elif os.path.splitext(name)[1].lower() in SUFFIXES and _is(entry.is_file):
+                elif os.path.splitext(name)[1].lower() in self._suffixes and _is(entry.is_file):
                     files.append(name)
                 else:
                     self.others += 1
@@ -93,16 +98,17 @@ class Listing:
             self._of.append(number)
 
 
-class Folder:
-    """Pictures under a folder. Folders directly below it are the classes, whatever lies deeper; where it has a folder
+class Folder(Generic[T]):
+    """Samples under a folder. Folders directly below it are the classes, whatever lies deeper; where it has a folder
     for each split (train, test), the one that `split` names is taken; an only folder is entered."""
 
     blocks: Blocks | None = None
 
-    def __init__(self, root: Path, split: str = "train") -> None:
+    def __init__(self, root: Path, medium: Medium[T], split: str = "train") -> None:
+        self.medium = medium
         self.place = str(root)
         self.notes: list[str] = []
-        self._listing = Listing(root)
+        self._listing = Listing(root, medium.suffixes)
         if len(self._listing) == 0:
             raise UserError(self._nothing())
         if self._listing.unreadable:
@@ -116,8 +122,8 @@ class Folder:
     def __len__(self) -> int:
         return len(self._listing) if self._rows is None else len(self._rows)
 
-    def open(self, index: int) -> Image.Image:
-        return Image.open(os.path.join(self._listing.root, self._path(index)))
+    def open(self, index: int) -> T:
+        return self.medium.open(os.path.join(self._listing.root, self._path(index)))
 
     def name(self, index: int) -> str:
         return _text(self._path(index))
@@ -125,16 +131,20 @@ class Folder:
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Each file is read on its own."""
 
+    def identity(self) -> str:
+        rows = b"" if self._rows is None else self._rows.tobytes()
+        return digest(self._listing.names(), rows, *map(str.encode, self.classes or []))
+
     def _path(self, index: int) -> bytes:
         return self._listing.path(index if self._rows is None else int(self._rows[index]))
 
     def _nothing(self) -> str:
         if self._listing.others:
             return (
-                f"{self.place} holds {self._listing.others:,} files but no pictures (.jpg, .png, .webp, .gif, .bmp, "
-                ".tif and the like): choose another --data."
+                f"{self.place} holds {self._listing.others:,} files but no {self.medium.many} "
+                f"({self.medium.examples} and the like): choose another --data."
             )
-        return f"{self.place} is empty: put pictures into it or choose another --data."
+        return f"{self.place} is empty: put {self.medium.many} into it or choose another --data."
 
     def _start(self, split: str) -> tuple[int, tuple[bytes, ...]]:
         """The folder below which the classes lie: how deep, and its parts."""
@@ -164,7 +174,10 @@ class Folder:
         if any(parts is not None and len(parts) == depth for parts in directories):
             deeper = [parts for parts in directories if parts is not None and len(parts) > depth]
             if deeper:
-                self.notes.append("Pictures lie beside the folders too, so the folders are not taken as classes.")
+                self.notes.append(
+                    f"{self.medium.many.capitalize()} lie beside the folders too, "
+                    "so the folders are not taken as classes."
+                )
             return None, None
         names = sorted({parts[depth] for parts in directories if parts is not None})
         number = {name: at for at, name in enumerate(names)}

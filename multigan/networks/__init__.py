@@ -1,0 +1,1 @@
+"""Networks and layers that the modalities share. `config` needs no torch."""
