@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from multigan import __version__
-from multigan.memory import memory, told
+from multigan import __version__, processor
+from multigan.memory import memory
 
 GIB = 1 << 30
 LITTLE_MEMORY, LITTLE_DISK = 4 * GIB, 2 * GIB
@@ -58,27 +58,11 @@ def examine() -> Iterator[Finding]:
 # --- the machine ----------------------------------------------------------------------------------------------------
 
 
-def _cores() -> int:
-    """Cores that this process may use, which a container or a batch system limits."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cpu_flags() -> set[str]:
-    """The processor's features as Linux names them; empty elsewhere."""
-    found = re.findall(r"^(?:flags|features)\s*:(.*)$", told(Path("/proc/cpuinfo")), re.MULTILINE | re.IGNORECASE)
-    return {flag for line in found for flag in line.split()}
-
-
 def _processor() -> Finding:
-    flags = _cpu_flags()
-    cores = f"{_cores()} of {os.cpu_count()} cores"
-    if not flags:
+    cores = f"{processor.cores()} of {os.cpu_count()} cores"
+    if not processor.features():
         return Finding("processor", True, f"{cores}; its bf16 arithmetic is not known on this system")
-    fast = [
-        name
-        for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"), ("bf16", "ARM BF16"))
-        if flag in flags
-    ]
+    fast = processor.bf16()
     return Finding(
         "processor",
         True,

@@ -133,6 +133,8 @@ def evaluate(
         check(measured_by)
     if not 2 <= count <= 1_000_000:
         raise UserError(f"--samples {count} is out of range: choose from 2 to 1000000.")
+    if not 0 <= seed < noise.SEEDS:
+        raise UserError(f"--seed {seed} is out of range: choose from 0 to {noise.SEEDS - 1}.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = open_model(path, device)
     recipe = model.recipe

@@ -14,6 +14,7 @@ from multigan.errors import UserError, printable
 from multigan.files import replacing
 
 FORMATS = ("png", "webp")
+WEBP_SIDE = 16383
 Bytes = NDArray[np.uint8]
 _MARGIN, _TEXT = 4, 12
 
@@ -82,7 +83,12 @@ def class_grid(pixels: Bytes, names: Sequence[str], first: int = 0) -> Image.Ima
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Write a PNG or lossless WebP, whole or not at all. Raises UserError where the folder cannot be written."""
+    """Write a PNG or lossless WebP, whole or not at all. Raises UserError where the folder cannot be written, or the
+    picture is larger than WebP can hold."""
+    if path.suffix == ".webp" and max(image.size) > WEBP_SIDE:
+        raise UserError(
+            f"{path.name} would be {image.width}x{image.height}, and WebP holds {WEBP_SIDE} at most: use --format png."
+        )
     with replacing(path) as temporary:
         if path.suffix == ".webp":
             image.save(temporary, lossless=True)

@@ -31,6 +31,21 @@ _SCALARS = (
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        # An explicit tag (`!!int x`) would bypass the patterns above, and PyYAML's own constructors stumble.
+        if isinstance(node, yaml.ScalarNode):
+            usual = {
+                self.resolve(yaml.ScalarNode, node.value, (plain, not plain))  # type: ignore[no-untyped-call]
+                for plain in (True, False)
+            }
+        else:
+            usual = {self.resolve(type(node), None, True)}  # type: ignore[no-untyped-call]
+        if node.tag not in usual:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the tag {node.tag!r} is not one that a recipe needs: leave it away", node.start_mark
+            )
+        return super().construct_object(node, deep)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:

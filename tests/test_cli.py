@@ -13,6 +13,7 @@ import pytest
 
 import multigan
 from multigan import cli, recipe
+from multigan.training.display import Terminal
 
 COMMAND = [sys.executable, "-m", "multigan"]
 
@@ -156,3 +157,39 @@ def test_a_reader_that_leaves_is_no_error(arguments: list[str]) -> None:
     os.close(writing)
     assert done.stderr == ""
     assert done.returncode != 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_an_output_that_takes_nothing_more_is_one_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, "recipes"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the output cannot be written: No space left on device" in done.stderr
+
+
+def test_an_output_that_is_closed_is_no_error() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "recipes", "check", "dcgan"], capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_letters_that_the_output_cannot_hold_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "猫.yaml").write_text(recipe.read_text(recipe.find("dcgan")))
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        [*COMMAND, "recipes", "check", "猫.yaml"], cwd=tmp_path, env=environment, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"ok     \\u732b.yaml\n"
+
+
+def test_what_a_recipe_holds_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text('modality: image\n"\\e[2J": 1\n')
+    assert cli.run(["recipes", "check", str(tmp_path / "bad.yaml")]) == 2
+    assert "\x1b" not in "".join(capsys.readouterr())
+
+
+def test_what_a_training_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().say("2 files cannot be read:\n  a\x1b[2J.png\n  :cat:.png")
+    assert capsys.readouterr().err == "2 files cannot be read:\n  a\ufffd[2J.png\n  :cat:.png\n"

@@ -333,6 +333,7 @@ def test_other_data_is_measured_against_by_its_classes(
         (["--data", "nowhere"], "nowhere"),
         (["--extractor", "inception", "--precision", "bf16"], "fp32"),
         (["--k", "0"], "choose 1 neighbour"),
+        (["--seed", "-1"], "--seed -1 is out of range"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing_behind(

@@ -122,6 +122,27 @@ def test_the_relu_becomes_part_of_the_convolutions_and_unused_constants_go() -> 
     assert [each.name for each in rewritten.graph.output] == ["value0"]
 
 
+@pytest.mark.parametrize("grows", [False, True])
+def test_what_only_a_subgraph_reads_stays(grows: bool) -> None:
+    """The branches of an If read a weight of the graph around them; with and without a rewriting before it."""
+    model = _model(_weight(16, 16, 4, 4), (4, 4), **(UPSAMPLING if grows else {"strides": [2, 2]}))
+    shift = numpy_helper.from_array(np.ones(1, np.float32), "shift")
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    free = ["batch", 16, "height", "width"]
+    value = helper.make_tensor_value_info("shifted", FLOAT, free)
+    body = helper.make_graph([helper.make_node("Add", ["grown", "shift"], ["shifted"])], "body", [], [value])
+    model.graph.node.append(helper.make_node("If", ["yes"], ["chosen"], then_branch=body, else_branch=body))
+    model.graph.initializer.extend([shift, yes])
+    model.graph.output.append(helper.make_tensor_value_info("chosen", FLOAT, free))
+    images = _weight(2, 16, 4, 4)
+    rewritten = onnx.ModelProto()
+    rewritten.CopyFrom(model)
+    assert polyphase(rewritten) == int(grows)
+    onnx.checker.check_model(rewritten)
+    for expected, found in zip(_run(model, images), _run(rewritten, images), strict=True):
+        assert np.max(np.abs(found - expected)) < 1e-5
+
+
 def test_a_value_that_others_read_keeps_its_relu_behind_it() -> None:
     model = _model(_weight(16, 16, 4, 4), (4, 4), behind=("Relu",), shown=("grown",), strides=[2, 2], pads=[1] * 4)
     rewritten = _rewritten(model)

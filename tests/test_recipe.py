@@ -98,13 +98,19 @@ def test_scalars_are_read_as_people_mean_them(text: str, value: object) -> None:
     [
         ("a: 1\na: 2", "line 2: the key 'a' is given twice"),
         ("a: [1, 2", "line 1"),
-        ("a: !!python/object/apply:os.system ['true']", "line 1: could not determine a constructor"),
+        ("a: !!python/object/apply:os.system ['true']", "line 1: the tag"),
         ("{[1]: 2}", "a key must be a word"),
         ("a: *b", "found undefined alias"),
         ("a: 1\n---\nb: 2", "another document"),
         ("a: \x00", "not a YAML text"),
         ("[" * 1200, "nested too deeply"),
         ("a: " + "9" * 5000, "not a YAML text"),
+        ("a: !!bool x", "line 1: the tag 'tag:yaml.org,2002:bool' is not one that a recipe needs"),
+        ("a: !!int [1]", "the tag"),
+        ("a: !!float {b: 1}", "the tag"),
+        ("a: !!timestamp foo", "the tag"),
+        ("a: !!int 1e9999999999", "the tag"),
+        ("a: !!set {b}", "the tag"),
     ],
 )
 def test_a_text_that_is_not_plain_yaml_is_refused_in_a_sentence(text: str, words: str) -> None:

@@ -116,6 +116,14 @@ def test_a_wrong_argument_is_one_sentence(generator: Generator, arguments: dict,
     assert "\n" not in str(caught.value)
 
 
+def test_classes_take_turns_at_any_sample(generator: Generator) -> None:
+    last = 2**53 - 4
+    numbers = [(last + index) % 3 for index in range(3)]
+    assert np.array_equal(generator.sample(3, start=last), generator.sample(3, label=numbers, start=last))
+    with pytest.raises(UserError, match="start"):
+        generator.sample(1, start=2**63 - 1)
+
+
 def test_a_label_for_a_model_without_classes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="without classes"):
         _unconditional(tmp_path).sample(1, label="cat")
@@ -302,6 +310,42 @@ def test_a_contract_that_does_not_fit_its_graph_or_itself(tmp_path: Path, change
     made.metadata_props[0].value = tiny_onnx.contract(**changes).to_json()
     (tmp_path / "odd.onnx").write_bytes(made.SerializeToString())
     assert "export it again" in _refusal(tmp_path / "odd.onnx")
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "words"),
+    [
+        ([1, 3, 4, 6], "float", "gave [1, 3, 4, 6] for 16 samples"),
+        ([-1, 3, 6, 4], "float", "gave [16, 3, 6, 4]"),
+        ([-1, 72], "float", "of 2 axes, and its contract says float32 of 4"),
+        ([-1, 3, 4, 6], "int", "its image is tensor(int64)"),
+        ([-1, 3, 4, 6], "text", "its image is tensor(string)"),
+    ],
+)
+def test_a_graph_that_gives_something_else_than_it_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shape: list[int], kind: str, words: str
+) -> None:
+    """Whatever it makes of the latents, the file would be written short, or not at all, and called a success."""
+    said = tiny_onnx.contract(conditional=False)
+    made = tiny_onnx.model(said)
+    if shape[0] == 1:  # of the first latent alone
+        zero = numpy_helper.from_array(np.array([0]), "zero")
+        made.graph.initializer.append(zero)
+        made.graph.node[0].input[0] = "first"
+        made.graph.node.insert(0, helper.make_node("Gather", ["latent", "zero"], ["first"]))
+    stored = {each.name: each for each in made.graph.initializer}
+    stored["shape"].CopyFrom(numpy_helper.from_array(np.array(shape), "shape"))
+    free = [None] * len(shape)
+    types = {"float": TensorProto.FLOAT, "int": TensorProto.INT64, "text": TensorProto.STRING}
+    made.graph.output[0].CopyFrom(helper.make_tensor_value_info("image", types[kind], free))
+    if kind != "float":
+        made.graph.node[-1].output[0] = "floats"
+        made.graph.node.append(helper.make_node("Cast", ["floats"], ["image"], to=types[kind]))
+    path = tmp_path / "lies.onnx"
+    path.write_bytes(made.SerializeToString())
+    assert run(["generate", str(path), "-n", "16", "--device", "cpu", "--out", str(tmp_path / "out")]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_makes_no_pictures_says_so(tmp_path: Path) -> None:

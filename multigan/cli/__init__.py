@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code: 0, 1, 2 for a mistake of the user's, 130 after Ctrl-C."""
     try:
         status = application()(list(arguments), prog_name="multigan", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except (UserError, typer.TyperException) as error:
         print(f"multigan: {_sentence(error)}", file=sys.stderr)
@@ -81,9 +83,19 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has left: what is still buffered goes nowhere, so that the last flush has nothing to complain of.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has left
         return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _drop_output()
+        print(f"multigan: the output cannot be written: {error.strerror or error}.", file=sys.stderr)
+        return USER_ERROR
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, so that the last flush has nothing to complain of."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: UserError | typer.TyperException) -> str:
@@ -96,4 +108,7 @@ def _sentence(error: UserError | typer.TyperException) -> str:
 
 def main() -> None:
     """The command `multigan`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a class's name may hold what the terminal's encoding does not
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

@@ -59,15 +59,16 @@ def draw(model: Path, picture: Path) -> tuple[int, float]:
     """Write a labelled grid, a row for each class; give the number of samples and the milliseconds that each took."""
     import time
 
-    from multigan.pictures import class_grid, save_image, to_uint8
+    from multigan.pictures import class_grid, enlarge, grid, save_image, to_uint8
     from multigan.runtime import Generator
 
     generator = Generator.load(model)
     names = generator.contract.labels
-    count = len(names) * COLUMNS
+    count = max(len(names), 1) * COLUMNS
     generator.sample(1)
     began = time.perf_counter()
     samples = generator.sample(count)
     took = 1000 * (time.perf_counter() - began) / count
-    save_image(class_grid(to_uint8(samples), names), picture)
+    pixels = to_uint8(samples)
+    save_image(class_grid(pixels, names) if names else grid(enlarge(pixels)), picture)
     return count, took

@@ -63,7 +63,7 @@ def check(
 ) -> None:
     """Check recipes: every key, value and combination."""
     from multigan import recipe
-    from multigan.errors import UserError
+    from multigan.errors import UserError, printable
 
     wrong = 0
     for name in files or recipe.packaged():
@@ -71,7 +71,7 @@ def check(
             checked = recipe.load(name)
         except UserError as error:
             wrong += 1
-            typer.echo(f"wrong  {error}", err=True)
+            typer.echo(f"wrong  {printable(str(error))}", err=True)
         else:
             typer.echo(f"ok     {name}")
             for note in recipe.notes(checked):

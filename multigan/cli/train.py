@@ -43,7 +43,7 @@ def image(
 
     need_all("train")
     from multigan.checkpoint import load
-    from multigan.runs import find_checkpoint
+    from multigan.runs import find_checkpoint, find_run
     from multigan.training.display import speaker
     from multigan.training.session import Options
     from multigan.training.session import train as run
@@ -54,8 +54,7 @@ def image(
             raise UserError(
                 "--resume goes on in its own folder from its own weights: leave --out and --init-from away."
             )
-        if not resume.is_dir():
-            raise UserError(f"--resume {resume}: there is no such run; give a run's folder, such as runs/dcgan.")
+        find_run(resume)
     from multigan.image.choosing import recipe_for
     from multigan.training.device import choose_device
 

@@ -66,7 +66,7 @@ def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx
                 opset_version=OPSET,
                 input_names=list(inputs),
                 output_names=[contract.output.name],
-                dynamic_shapes=tuple({0: "batch"} for _ in inputs),
+                dynamic_shapes=tuple({0: "batch"} if each.shape else {} for each in contract.inputs),
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:

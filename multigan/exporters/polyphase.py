@@ -9,7 +9,7 @@ DepthToSpace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,13 +64,24 @@ def polyphase(model: onnx.ModelProto) -> int:
     for node in model.graph.node:
         if node.output[0] not in rewriter.done:
             nodes += rewriter.rewritten(node) or [node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    kept = [each for each in model.graph.initializer if each.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    if rewriter.count:
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        used = set(_read(nodes)) | {each.name for each in model.graph.output}
+        kept = [each for each in model.graph.initializer if each.name in used]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(kept)
     return rewriter.count
+
+
+def _read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+    """What the nodes read, also inside of their subgraphs (the branches of an If, the body of a Loop or Scan)."""
+    for node in nodes:
+        yield from node.input
+        for each in node.attribute:
+            for graph in [*each.graphs, *([each.g] if each.HasField("g") else [])]:
+                yield from _read(graph.node)
+                yield from (output.name for output in graph.output)
 
 
 class _Rewriter:
@@ -83,7 +94,7 @@ class _Rewriter:
         self.shapes = {each.name: _sizes(each) for each in [*graph.input, *graph.value_info]}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
         for node in model.graph.node:
-            for name in node.input:
+            for name in _read([node]):
                 self.readers.setdefault(name, []).append(node)
         self.outputs = {each.name for each in model.graph.output}
         self.done: set[str] = set()

@@ -112,7 +112,11 @@ class Generator:
         for first in range(0, len(latents), batch):
             part = latents[first : first + batch]
             classes = None if labels is None else labels[first : first + batch]
-            yield self._run({**noise.inputs(self.contract, seed, 0, len(part), None, classes), latent.name: part})
+            inputs = noise.inputs(self.contract, seed, 0, 1, None, classes)
+            for each in self.contract.inputs:
+                if each.kind == "noise":  # the same along all the way, which would jump otherwise
+                    inputs[each.name] = inputs[each.name].repeat(len(part), axis=0)
+            yield self._run({**inputs, latent.name: part})
 
     def _run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         try:
@@ -122,6 +126,13 @@ class Generator:
             raise UserError(
                 f"onnxruntime could not run the model on {self.device}: {text[0] if text else error}"
             ) from error
+        wanted = [axis for axis in self.contract.output.shape if isinstance(axis, int)]
+        batch = max((len(value) for value in inputs.values() if value.ndim), default=1)
+        if output.shape[0] != batch or list(output.shape[1:]) != wanted:
+            raise UserError(
+                f"the model gave {list(output.shape)} for {batch} samples, where its contract says "
+                f"{self.contract.output.shape}: export it again."
+            )
         if not np.isfinite(output).all():
             raise UserError(
                 "the model gives values that are not numbers: its training went wrong, export another checkpoint."

@@ -22,7 +22,7 @@ def resolve(contract: Contract, label: Label, count: int, start: int = 0) -> NDA
     """
     classes = len(contract.labels) if contract.input("label") else 0
     if label is None:
-        return np.arange(start, start + count, dtype=np.int64) % classes if classes else None
+        return (start % classes + np.arange(count, dtype=np.int64)) % classes if classes else None
     if not classes:
         raise UserError(f"this model was trained without classes: leave the label {label!r} away.")
     if isinstance(label, str | int | np.integer):

@@ -7,10 +7,11 @@ import ctypes
 import io
 import logging
 import sys
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import onnxruntime
 
+from multigan.contract import Input, Output
 from multigan.errors import UserError
 from multigan.runtime.onnx_file import OnnxFile
 
@@ -18,6 +19,9 @@ Device = Literal["auto", "cpu", "cuda"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _QUIET = 4
 """Fatal errors only: onnxruntime says the rest in exceptions too."""
+
+_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)"}
+"""onnxruntime's words for the contract's types."""
 
 log = logging.getLogger("multigan")
 
@@ -37,15 +41,23 @@ def open_session(file: OnnxFile, device: str = "auto", threads: int | None = Non
     if session is None and device == "auto":
         log.log(logging.WARNING if _has_driver() else logging.INFO, "running on the CPU: %s", reason)
     session = session or _start(file, CPU, threads)
-    _check_names(session, file)
+    _check_graph(session, file)
     return session
 
 
-def _check_names(session: onnxruntime.InferenceSession, file: OnnxFile) -> None:
-    """The graph must take and give what the contract says."""
-    takes, gives = ({each.name for each in part} for part in (session.get_inputs(), session.get_outputs()))
-    if takes != {each.name for each in file.contract.inputs} or file.contract.output.name not in gives:
+def _check_graph(session: onnxruntime.InferenceSession, file: OnnxFile) -> None:
+    """The graph must take and give what the contract says: names, types and ranks."""
+    takes, gives = ({each.name: each for each in part} for part in (session.get_inputs(), session.get_outputs()))
+    if takes.keys() != {each.name for each in file.contract.inputs} or file.contract.output.name not in gives:
         raise UserError(f"{file.path} takes {sorted(takes)}, which is not what its contract says: export it again.")
+    pairs: list[tuple[Input | Output, Any]] = [(each, takes[each.name]) for each in file.contract.inputs]
+    pairs.append((file.contract.output, gives[file.contract.output.name]))
+    for said, found in pairs:
+        if found.type != _TYPES[said.dtype] or len(found.shape) != len(said.shape):
+            raise UserError(
+                f"{file.path}: its {said.name} is {found.type} of {len(found.shape)} axes, and its contract says "
+                f"{said.dtype} of {len(said.shape)}: export it again."
+            )
 
 
 def device_of(session: onnxruntime.InferenceSession) -> Literal["cpu", "cuda"]:
