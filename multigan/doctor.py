@@ -23,6 +23,8 @@ from multigan import __version__, processor
 from multigan.memory import memory
 
 GIB = 1 << 30
+BUSY = 0.5
+"""With this share of the cores at work, a training with a thread for each is far slower than with fewer."""
 LITTLE_MEMORY, LITTLE_DISK = 4 * GIB, 2 * GIB
 TRAIN = "pip install 'multigan[train]'"
 EXTRAS = {
@@ -47,6 +49,7 @@ def examine() -> Iterator[Finding]:
     gpus = _gpus()
     yield Finding("multigan", True, f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     yield _processor()
+    yield from _load()
     yield from _memory()
     yield _disk(Path.cwd())
     yield _gpu(gpus)
@@ -68,6 +71,16 @@ def _processor() -> Finding:
         True,
         f"{cores}; bf16 " + (f"through {' and '.join(fast)}" if fast else "is emulated: fp32 is faster"),
     )
+
+
+def _load() -> Iterator[Finding]:
+    """How busy the cores are: threads that share one with other work wait for each other in circles."""
+    if not hasattr(os, "getloadavg"):
+        return
+    load, cores = os.getloadavg()[0], processor.cores()
+    busy = load > cores * BUSY
+    mend = f"train with fewer threads: OMP_NUM_THREADS={max(1, int(cores - load))} multigan train ..." if busy else ""
+    yield Finding("load", not busy, f"{load:.1f} of {cores} cores at work in the last minute", mend)
 
 
 def _memory() -> Iterator[Finding]:

@@ -122,6 +122,9 @@ class R1(Penalty):
     kind: Literal["r1"]
     gamma: Weight | Literal["auto"] = "auto"
     """auto: by a rule of the modality; for pictures it grows with their size and anneals to a tenth."""
+    gamma_at: int | None = Field(None, gt=0)
+    """The size that gamma is given for, as the modality counts it (a picture's side): for another, the modality's rule
+    scales it. Absent: gamma is taken as it is."""
 
 
 class R2(Penalty):
@@ -129,6 +132,7 @@ class R2(Penalty):
 
     kind: Literal["r2"]
     gamma: Weight | Literal["auto"] = "auto"
+    gamma_at: int | None = Field(None, gt=0)
 
 
 class GradientPenalty(Penalty):

@@ -50,6 +50,18 @@ def test_only_a_gamma_left_open_is_settled() -> None:
     assert settle_gamma(settled) == (settled, [])
 
 
+def test_a_gamma_that_is_given_for_another_size_is_scaled_once() -> None:
+    changes = ["regularizers.0={kind: r1, gamma: 0.5, gamma_at: 32}", "regularizers.1.gamma=0.7"]
+    recipe = recipes.load("r3gan", [*changes, "regularizers.1.gamma_at=64", "data.size=[64, 32]"])
+    settled, why = settle_gamma(recipe)
+    found = [each.gamma for each in settled.regularizers]
+    assert found == pytest.approx([0.5 * gamma(64, 32) / gamma(32, 32), 0.7 * gamma(64, 32) / gamma(64, 64)], rel=0.02)
+    assert [sentence.split(":")[0] for sentence in why] == ["r1's gamma times 2.83", "r2's gamma times 0.354"]
+    assert settle_gamma(settled) == (settled, [])
+    scaled, _ = settle_gamma(recipes.load("r3gan", ["data.size=[64,64]"]))
+    assert [each.gamma for each in scaled.regularizers] == [Schedule(start=8.0, end=0.1 * 8)] * 2
+
+
 @given(
     count=st.integers(8, 10**7),
     side=st.tuples(st.sampled_from(range(16, 257, 8)), st.sampled_from(range(16, 257, 8))),

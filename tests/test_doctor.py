@@ -75,6 +75,15 @@ def _installed(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str | None])
     monkeypatch.setattr(doctor, "_version", lambda package: versions.get(package, really(package)))
 
 
+@pytest.mark.parametrize(("load", "mend"), [(2.9, ""), (3.2, "OMP_NUM_THREADS=2 "), (40.0, "OMP_NUM_THREADS=1 ")])
+def test_busy_cores_are_left_to_who_has_them(monkeypatch: pytest.MonkeyPatch, load: float, mend: str) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(doctor.processor, "cores", lambda: 6)
+    (found,) = findings("load")
+    assert found.good == (not mend)
+    assert mend in found.mend
+
+
 def test_two_onnxruntimes_are_found_and_mended(monkeypatch: pytest.MonkeyPatch) -> None:
     _installed(monkeypatch, {"onnxruntime": "1.31.0", "onnxruntime-gpu": "1.31.0"})
     first = findings("onnxruntime")[0]

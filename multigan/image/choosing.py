@@ -30,22 +30,49 @@ def gamma(height: int, width: int) -> float:
 
 
 def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
-    """Replace every `gamma: auto` of a recipe whose size is known, annealing the rule's to a tenth."""
+    """Replace every `gamma: auto` of a recipe whose size is known, annealing the rule's to a tenth, and scale what is
+    given for another size."""
+    recipe, why = _scaled_gamma(recipe)
     still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
     if recipe.data.size is None or not still_open:
-        return recipe, []
+        return recipe, why
     height, width = recipe.data.size
     value = gamma(height, width)
     schedule = Schedule(start=value, end=value / 10)
     settled = [
         each.model_copy(update={"gamma": schedule}) if each in still_open else each for each in recipe.regularizers
     ]
-    why = (
+    why.append(
         f"gamma {value:g} to {value / 10:g}: 0.2 x (height x width / 32^2)^1.5, annealed to a tenth. "
         "Raise it where training is unstable or collapses, lower "
         "it where pictures stay blurred."
     )
-    return recipe.model_copy(update={"regularizers": settled}), [why]
+    return recipe.model_copy(update={"regularizers": settled}), why
+
+
+def _scaled_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
+    """Scale each gamma that is given for another size than the recipe's, by the power of `gamma`."""
+    if recipe.data.size is None:
+        return recipe, []
+    height, width = recipe.data.size
+    settled, why = [], []
+    for each in recipe.regularizers:
+        if isinstance(each, R1 | R2) and each.gamma_at is not None and each.gamma != "auto":
+            times = (height * width / each.gamma_at**2) ** 1.5
+            if times != 1:
+                why.append(
+                    f"{each.kind}'s gamma times {times:.3g}: it is given for {each.gamma_at} pixels, and grows with "
+                    "(height x width)^1.5."
+                )
+            each = each.model_copy(update={"gamma": _times(each.gamma, times), "gamma_at": None})
+        settled.append(each)
+    return recipe.model_copy(update={"regularizers": settled}), why
+
+
+def _times(value: float | Schedule, factor: float) -> float | Schedule:
+    if isinstance(value, Schedule):
+        return value.model_copy(update={"start": value.start * factor, "end": value.end * factor})
+    return value * factor
 
 
 def recipe_for(

@@ -18,7 +18,9 @@ from multigan.training.display import Display
 from multigan.training.log import Log
 
 COLLAPSED = 0.15
-"""Previews with less than this share of the data's diversity, after a fifth of the training, are called collapsed."""
+"""Previews with less than this share of the data's diversity are called collapsed."""
+BEGUN = 10_000
+"""Samples after which a generator can be judged, with a fifth of its training; of a shorter training, half."""
 PART = 64
 """Samples that are generated at a time."""
 
@@ -59,7 +61,7 @@ class Previews:
                 f"the previews have {100 * share:.0f}% of the data's diversity, so the generator is "
                 "collapsing: choose the relativistic loss with r1 and r2, raise gamma, or add augmentation."
             )
-        if 5 * seen <= self.budget:
+        if seen <= max(self.budget / 5, min(self.budget / 2, BEGUN)):
             remarks = {}
         for word in remarks.keys() - self.told:
             self.display.say(f"warning: {remarks[word]}")

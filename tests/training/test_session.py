@@ -204,6 +204,21 @@ def test_memory_that_is_gone_half_way_loses_nothing_that_was_learned(data: Path,
     assert session.run.saved()[-1] == 80  # where a preview was due, and no checkpoint yet
 
 
+def test_a_generator_that_makes_one_sample_is_called_collapsed_once_and_not_at_its_first_steps(
+    data: Path, tmp_path: Path
+) -> None:
+    """With a learning rate of 0 the class tables alone tell samples apart, and each class has one."""
+    heard = Listening()
+    still = ["generator_optimizer.lr=0", "discriminator_optimizer.lr=0", "training.preview_every=40", "ema.half_life=0"]
+    session = Session(recipe(data, *still), Options(out=tmp_path / "run"), CPU, World(), heard)
+    for weight in (session.trainer.game.generator.base.linear.weight, session.trainer.ema.module.base.linear.weight):
+        weight.data.zero_()
+    session.play()
+    assert sum("the generator is collapsing" in sentence for sentence in heard.said) == 1
+    judged = [line["samples"] for line in lines(session.run) if line.get("diversity", 1) < 0.15]
+    assert judged == [0, 40, 80, 120, 160]
+
+
 def test_a_run_without_a_folder_of_its_own_gets_the_next_free_name(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
