@@ -22,7 +22,7 @@ from multigan.image.evaluation import SEARCH, Evaluation, Report
 from multigan.image.extractors import Extractor, Pictures, Precision, Progress, check, extractor
 from multigan.image.metrics import Labels
 from multigan.pictures import quantize
-from multigan.recipe import parse
+from multigan.recipe import Recipe, parse
 from multigan.runtime import Generator
 
 BATCH = 64
@@ -64,10 +64,11 @@ def open_model(path: Path, device: str = "cpu") -> Model:
             classes = None if labels is None else [int(each) for each in labels]
             return generator.sample(count, seed, classes, batch=BATCH, start=start)
 
-        recipe = parse(generator.contract.recipe, f"the recipe inside {path}")
+        recipe = _of_pictures(parse(generator.contract.recipe, f"the recipe inside {path}"), path)
         return Model(f"exported model, on {generator.device}", generator.contract, recipe, run_onnx)
 
-    recipe, network, samples = checkpoint.load_generator(path)
+    read, network, samples = checkpoint.load_generator(path)
+    recipe = _of_pictures(read, path)
     network.to(device)
     contract = heads.contract(recipe, samples)
 
@@ -79,6 +80,13 @@ def open_model(path: Path, device: str = "cpu") -> Model:
         return made
 
     return Model(f"averaged weights (EMA), torch on {device}", contract, recipe, run_torch)
+
+
+def _of_pictures(recipe: Recipe, path: Path) -> ImageRecipe:
+    """Raise UserError for another modality's recipe."""
+    if not isinstance(recipe, ImageRecipe):
+        raise UserError(f"{path} makes {recipe.modality}: multigan evaluate measures pictures only.")
+    return recipe
 
 
 class _Stream:

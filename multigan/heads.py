@@ -21,8 +21,6 @@ from multigan.adversarial.phases import Phase
 from multigan.contract import Contract
 from multigan.recipe import Recipe
 
-MODULES = {"image": "multigan.image.head"}
-
 Sampler = Callable[[Tensor, Batch], Tensor]
 """From latents and a batch's conditions to samples, by the averaged generator."""
 
@@ -93,6 +91,10 @@ class Head(Protocol):
         """
         ...
 
+    def diversity(self, samples: Tensor, labels: Tensor | None) -> float:
+        """How much samples vary, within the classes if there are any: 0 where all are the same."""
+        ...
+
     def remarks(self, samples: Tensor) -> tuple[dict[str, float], dict[str, str]]:
         """Figures of the previews for the log, and what is wrong with them: a sentence under a word that stays."""
         ...
@@ -103,7 +105,7 @@ class Head(Protocol):
 
 
 def _module(modality: str) -> ModuleType:
-    return importlib.import_module(MODULES[modality])
+    return importlib.import_module(f"multigan.{modality}.head")
 
 
 def head(recipe: Recipe) -> Head:

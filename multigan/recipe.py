@@ -5,6 +5,7 @@ Whatever is wrong with a recipe is one sentence that names the key, the value an
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from pydantic import ValidationError
 
 from multigan import plain_yaml
 from multigan.errors import UserError, nearest
-from multigan.image.config import ImageRecipe
 from multigan.recipe_errors import sentence, short
+from multigan.settings import GanRecipe
 
-Recipe = ImageRecipe
+Recipe = GanRecipe
 
-MODALITIES: dict[str, type[ImageRecipe]] = {"image": ImageRecipe}
+MODALITIES = ("image", "audio")
+"""Each has a `config.py` in its own room, with a class named after it: `ImageRecipe`."""
 
 LARGEST_FILE = 4 << 20
 DEEPEST, MOST, LONGEST = 24, 500_000, 256
@@ -108,11 +110,18 @@ def parse(mapping: Mapping[str, Any], where: str = "the recipe") -> Recipe:
             raise UserError(f"{where}: modality is missing: say what it makes, one of: {known}.")
         near = nearest(modality, MODALITIES) if isinstance(modality, str) else ""
         raise UserError(f"{where}: modality {short(modality)} is not one that there is: {known}.{near}")
-    model = MODALITIES[modality]
+    model = model_of(modality)
     try:
         return model.model_validate_json(json.dumps(mapping), strict=True)
     except ValidationError as error:
         raise UserError(f"{where}: {sentence(model, mapping, error)}") from error
+
+
+def model_of(modality: str) -> type[Recipe]:
+    """The class that validates recipes of a modality. Only its own config is imported."""
+    config = importlib.import_module(f"multigan.{modality}.config")
+    found: type[Recipe] = getattr(config, f"{modality.capitalize()}Recipe")
+    return found
 
 
 def to_yaml(recipe: Recipe) -> str:

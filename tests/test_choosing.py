@@ -13,9 +13,10 @@ from PIL import Image
 
 from multigan import recipe as recipes
 from multigan.errors import UserError
-from multigan.image.choosing import choose, gamma, recipe_for, settle_gamma
+from multigan.image.choosing import choose, gamma, settle_gamma
 from multigan.image.data import Survey
 from multigan.settings import Schedule
+from multigan.starting import recipe_for
 
 
 def survey(
@@ -59,7 +60,7 @@ def test_a_gamma_that_is_given_for_another_size_is_scaled_once() -> None:
     assert [sentence.split(":")[0] for sentence in why] == ["r1's gamma times 2.83", "r2's gamma times 0.354"]
     assert settle_gamma(settled) == (settled, [])
     scaled, _ = settle_gamma(recipes.load("r3gan", ["data.size=[64,64]"]))
-    assert [each.gamma for each in scaled.regularizers] == [Schedule(start=8.0, end=0.1 * 8)] * 2
+    assert [each.gamma for each in scaled.regularizers] == [Schedule(start=8.0, end=4.0)] * 2
 
 
 @given(
@@ -90,7 +91,7 @@ def test_a_handful_of_pictures_is_refused_in_a_sentence() -> None:
 
 def test_a_folder_alone_gives_a_recipe_with_its_classes_and_overrides_win(tmp_path: Path) -> None:
     data = folder(tmp_path / "my pets", ("cat", "dog"), 24)
-    recipe, sentences = recipe_for(None, str(data), ["generator.width=16"], None, gpu=False)
+    recipe, sentences = recipe_for("image", None, str(data), ["generator.width=16"], None, gpu=False)
     assert recipe.name == "my-pets"
     assert recipe.conditional
     assert recipe.data.classes == ["cat", "dog"]
@@ -101,5 +102,5 @@ def test_a_folder_alone_gives_a_recipe_with_its_classes_and_overrides_win(tmp_pa
 
 
 def test_data_replaces_a_named_recipes_source_whatever_its_name_looks_like_in_yaml(tmp_path: Path) -> None:
-    recipe, _ = recipe_for("quickstart", "no: 1e3", [], None, gpu=False)
+    recipe, _ = recipe_for("image", "quickstart", "no: 1e3", [], None, gpu=False)
     assert recipe.data.source == "no: 1e3"

@@ -13,7 +13,12 @@ import tiny_onnx
 from PIL import Image
 
 from multigan.cli import run
-from multigan.runtime import Generator, to_uint8
+from multigan.runtime import Generator, load, to_uint8
+
+
+@pytest.fixture(scope="module")
+def generator(model: Path) -> Generator:
+    return load(model, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +76,8 @@ def test_more_pictures_than_one_part(model: Path, tmp_path: Path, capsys: pytest
     arguments = ["generate", str(model), "-n", "7", "--label", "dog,cat", "--start", "2", "--out"]
     assert run([*arguments, str(whole)]) == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("multigan.cli.generate.PART", 3)
-        patch.setattr("multigan.cli.generate.LARGEST_GRID", 3)
+        patch.setattr("multigan.making.maker.PART", 3)
+        patch.setattr("multigan.making.pictures.Pictures.shown", 3)
         assert run([*arguments, str(parts)]) == 0
     assert "the first 3 in one" in capsys.readouterr().out
     assert sorted(each.name for each in parts.iterdir()) == sorted(each.name for each in whole.iterdir())

@@ -82,7 +82,7 @@ def test_from_a_folder_alone_to_labelled_pictures(tmp_path: Path, capsys: pytest
         (["--recipe", "dcgan", "--data", "{few}"], ["20", "batch of 64"]),
         (["--recipe", "dcgan", "--set", "generator.widht=8"], ["generator.widht", "'width'"]),
         (["--recipe", "dcgan", "--set", "training.batch=many"], ["training.batch", "many"]),
-        (["--recipe", "dcgan", "--set", "modality=audio"], ["modality", "audio"]),
+        (["--recipe", "dcgan", "--set", "modality=audio"], ["generator.kind", "wavegan"]),
         (["--recipe", "dcgan", "--device", "cuda:7"], ["cuda:7"]),
         (["--recipe", "dcgan", "--device", "gpu"], ["--device gpu"]),
         (["--recipe", "dcgan", "--init-from", "{missing}"], ["missing"]),

@@ -1,7 +1,8 @@
-"""`multigan train`: from a recipe or a folder to a run."""
+"""`multigan train`: from a recipe or a folder to a run. A command for each modality, all of one make."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,41 +10,74 @@ import typer
 
 train = typer.Typer(no_args_is_help=True, help="Train a generator: from a recipe, or from a folder alone.")
 
+MADE = {"image": "pictures", "audio": "sounds"}
+"""What the generators of each modality make."""
 
-@train.command()
-def image(
-    recipe: Annotated[
-        str | None, typer.Option(help="A recipe's name or file; absent: chosen from the data.", show_default=False)
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="A folder, a parquet or arrow file, or a hub name; absent: the embedded digits.", show_default=False
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe: generator.width=64."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/NAME].", show_default=False)] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with the training in this run's folder.", show_default=False)
-    ] = None,
-    init_from: Annotated[
-        Path | None, typer.Option(help="Start from the weights of this checkpoint or run.", show_default=False)
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop and finish after so long.", min=0.01, show_default=False)
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+Recipe = Annotated[
+    str | None, typer.Option(help="A recipe's name or file; absent: chosen from the data.", show_default=False)
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder, a parquet or arrow file, or a hub name; absent: the data that multigan carries.",
+        show_default=False,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe: generator.width=64."),
+]
+Out = Annotated[Path | None, typer.Option(help="The run's folder [runs/NAME].", show_default=False)]
+Resume = Annotated[Path | None, typer.Option(help="Go on with the training in this run's folder.", show_default=False)]
+InitFrom = Annotated[
+    Path | None, typer.Option(help="Start from the weights of this checkpoint or run.", show_default=False)
+]
+Minutes = Annotated[float | None, typer.Option(help="Stop and finish after so long.", min=0.01, show_default=False)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+def _command(modality: str, made: str) -> Callable[..., None]:
+    """`multigan train MODALITY`."""
+
+    def command(
+        recipe: Recipe = None,
+        data: Data = None,
+        set_: Changes = None,
+        out: Out = None,
+        resume: Resume = None,
+        init_from: InitFrom = None,
+        minutes: Minutes = None,
+        device: Device = "auto",
+    ) -> None:
+        _train(modality, recipe, data, set_ or [], out, resume, init_from, minutes, device)
+
+    command.__doc__ = f"Train a generator of {made}."
+    return command
+
+
+for _modality, _made in MADE.items():
+    train.command(_modality)(_command(_modality, _made))
+
+
+def _train(
+    modality: str,
+    recipe: str | None,
+    data: str | None,
+    changes: list[str],
+    out: Path | None,
+    resume: Path | None,
+    init_from: Path | None,
+    minutes: float | None,
+    device: str,
 ) -> None:
-    """Train a generator of pictures."""
     from multigan.errors import UserError
     from multigan.extras import need_all
 
     need_all("train")
     from multigan.checkpoint import load
     from multigan.runs import find_checkpoint, find_run
+    from multigan.starting import recipe_for
+    from multigan.training.device import choose_device
     from multigan.training.display import speaker
     from multigan.training.session import Options
     from multigan.training.session import train as run
@@ -55,13 +89,10 @@ def image(
                 "--resume goes on in its own folder from its own weights: leave --out and --init-from away."
             )
         find_run(resume)
-    from multigan.image.choosing import recipe_for
-    from multigan.training.device import choose_device
-
     gpu = choose_device(device).type == "cuda"
     start = find_checkpoint(init_from) if init_from is not None else None
     like = load(start).recipe if start is not None else None
-    chosen, sentences = recipe_for(recipe, data, set_ or [], resume, gpu, like)
+    chosen, sentences = recipe_for(modality, recipe, data, changes, resume, gpu, like)
     for sentence in sentences:
         display.say(sentence)
     options = Options(out=resume or out, resume=resume is not None, init_from=start, minutes=minutes, device=device)
@@ -71,7 +102,7 @@ def image(
         f"{ended} after {outcome.samples:,} samples and {outcome.seconds / 60:.1f} minutes: {outcome.run.folder}/"
     )
     if outcome.stopped is not None and outcome.samples < chosen.training.samples:
-        display.say(f"  go on:   multigan train image --resume {outcome.run.folder}")
+        display.say(f"  go on:   multigan train {modality} --resume {outcome.run.folder}")
     display.say(f"  look:    {outcome.run.movie} and {outcome.run.previews}/")
     if outcome.run.best.exists():
         display.say(f"  best:    {outcome.run.best} by {outcome.run.metrics}; export takes it")

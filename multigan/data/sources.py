@@ -64,6 +64,10 @@ class Source(Protocol[T_co]):
         """A digest of what the samples are called and how they are numbered: another one means other data."""
         ...
 
+    def versions(self) -> bytes:
+        """What changes when the content of a sample does, as far as that can be told without reading it."""
+        ...
+
 
 class Selected(Generic[T]):
     """Some samples of a source, with its classes renumbered."""
@@ -91,6 +95,9 @@ class Selected(Generic[T]):
 
     def identity(self) -> str:
         return digest(self._source.identity().encode(), self._rows.tobytes(), *map(str.encode, self.classes or []))
+
+    def versions(self) -> bytes:
+        return self._source.versions()
 
 
 def open_source(

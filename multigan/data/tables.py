@@ -74,6 +74,10 @@ class Rows(ABC, Generic[T]):
         labels = b"" if self.labels is None else self.labels.tobytes()
         return digest(str(self._count).encode(), rows, labels, *map(str.encode, self.classes or []))
 
+    def versions(self) -> bytes:
+        """Nothing: a table whose cells are not at hand."""
+        return b""
+
     def row(self, index: int) -> int:
         return index if self.rows is None else int(self.rows[index])
 
@@ -115,6 +119,7 @@ class Table(Rows[T]):
 
     def __init__(self, place: str, dataset: Any, data: Data, medium: Medium[T], below: Sequence[Path] = ()) -> None:
         self._below = below
+        self._fingerprint = str(dataset._fingerprint)
         super().__init__(place, len(dataset), dataset.features, dataset.data.column, data, medium)
         # the arrow column itself: a row through `datasets` costs more than decoding a small picture
         self._cells = dataset.data.column(self.content)
@@ -124,6 +129,10 @@ class Table(Rows[T]):
 
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Each row is read on its own."""
+
+    def versions(self) -> bytes:
+        """The fingerprint by which `datasets` itself knows a table's content."""
+        return self._fingerprint.encode()
 
 
 def open_file(place: str, path: Path, data: Data, medium: Medium[T]) -> Rows[T]:

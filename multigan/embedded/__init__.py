@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
@@ -24,3 +26,30 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     tiles = sheet.reshape(rows, _SIDE, columns, _SIDE).transpose(0, 2, 1, 3)
     images = np.ascontiguousarray(tiles).reshape(-1, _SIDE, _SIDE)
     return images, np.arange(len(images), dtype=np.int64) // _PER_CLASS
+
+
+@dataclass(frozen=True)
+class Drum:
+    """One percussive sound: float32 `[T]` at 16 kHz in [-1, 1]."""
+
+    name: str
+    kind: str
+    samples: NDArray[np.float32]
+
+
+DRUM_RATE = 16_000
+
+
+def drums() -> list[Drum]:
+    """91 percussive one-shots in the order of their kinds: kick, snare, tom, cymbal, tabla, blip.
+
+    All are CC0; their authors and sources: drums.json and drums.txt beside the file.
+    """
+    import soundfile
+
+    about = json.loads(files(__name__).joinpath("drums.json").read_text(encoding="utf-8"))
+    with files(__name__).joinpath("drums.flac").open("rb") as file:
+        samples, _ = soundfile.read(file, dtype="float32")
+    ends = np.cumsum([each["frames"] for each in about])
+    parts = np.split(samples, ends[:-1])
+    return [Drum(each["name"], each["kind"], part) for each, part in zip(about, parts, strict=True)]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from multigan import recipe as recipes
 from multigan.errors import UserError
 from multigan.image.config import ImageRecipe
 from multigan.image.data import Survey, inspect
 from multigan.recipe import Recipe
-from multigan.runs import Run
 from multigan.settings import R1, R2, Schedule
 
 GAMMA_AT_32 = 0.2
@@ -75,32 +71,13 @@ def _times(value: float | Schedule, factor: float) -> float | Schedule:
     return value * factor
 
 
-def recipe_for(
-    name: str | None,
-    data: str | None,
-    overrides: Sequence[str],
-    resume: Path | None = None,
-    gpu: bool = False,
-    like: ImageRecipe | None = None,
-) -> tuple[Recipe, list[str]]:
-    """The recipe that a command line means, and sentences about what was chosen.
-
-    A resumed run's own recipe, a named one, or one chosen from the data. data: replaces `data.source`. overrides: as
-    in `multigan.recipe.load`. like: the recipe of the checkpoint that the training starts from: a chosen recipe has
-    its networks and its size. Raises UserError.
-    """
-    changes = [f"data.source={json.dumps(data)}"] if data is not None else []
-    changes += overrides
-    if resume is not None and name is None:
-        return recipes.load(Run(resume).recipe, changes), []
-    if name is not None:
-        return recipes.load(name, changes), []
+def chosen(data: str | None, gpu: bool, like: Recipe | None) -> tuple[dict[str, Any], list[str]]:
+    """A recipe for `data` as a mapping, and why. like: the recipe of the checkpoint that the training starts from: its
+    networks and its size."""
     mapping, sentences = choose(inspect(data, ImageRecipe.model_fields["data"].default), data, gpu)
     if like is not None:
         sentences = [*sentences, *_as_trained(mapping, like)]
-    for change in overrides:
-        recipes.override(mapping, change)
-    return recipes.parse(mapping, "the recipe"), sentences
+    return mapping, sentences
 
 
 def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any], list[str]]:
@@ -157,7 +134,7 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
     return mapping, sentences
 
 
-def _as_trained(mapping: dict[str, Any], like: ImageRecipe) -> list[str]:
+def _as_trained(mapping: dict[str, Any], like: Recipe) -> list[str]:
     """Give a chosen recipe the networks, the latent and the pictures' shape of another, in place; say so."""
     trained = like.model_dump(mode="json", exclude_none=True)
     for key in ("generator", "discriminator", "latent", "conditional"):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from multigan.adversarial.batch import Draws
-from multigan.adversarial.monitor import diversity
 from multigan.contract import Contract, Output
 from multigan.errors import UserError
 from multigan.gan import GanHead, fixed_samples, gan_contract
@@ -90,7 +89,7 @@ class Head(GanHead[ImageRecipe]):
         first = stream.take(0, count)
         return Data(
             stream,
-            diversity(first.sample, first.conditions.get("label")),
+            self.diversity(first.sample, first.conditions.get("label")),
             stream.identity(),
             _report(self.recipe, stream),
             stream.report.news,

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from multigan import heads
 from multigan.adversarial.batch import Batch
-from multigan.adversarial.monitor import diversity
 from multigan.adversarial.trainer import Trainer
 from multigan.files import replacing
 from multigan.runs import Run
@@ -51,7 +50,7 @@ class Previews:
         """Write the preview of this moment and its diversity; warn once when something begins to go wrong."""
         seen = self.trainer.samples
         samples = self.sample(self.latents, self.conditions)
-        share = diversity(samples, self.conditions.conditions.get("label")) / max(self.variety, 1e-12)
+        share = self.head.diversity(samples, self.conditions.conditions.get("label")) / max(self.variety, 1e-12)
         for path in self.head.save_preview(samples, self.run.previews / f"{seen:012d}.png"):
             log.show(seen, path)
         figures, remarks = self.head.remarks(samples)

@@ -92,6 +92,9 @@ class Digits:
     def identity(self) -> str:
         return DIGITS
 
+    def versions(self) -> bytes:
+        return b""
+
 
 Source = sources.Source[Image.Image]
 

@@ -1,0 +1,126 @@
+"""Choices that follow from the data: rate, length, channels, gamma; a whole recipe where none is given. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from multigan.audio.config import AudioRecipe, check_length, step_of
+from multigan.audio.data.survey import (
+    Survey,
+    inspect,
+    suggest_channels,
+    suggest_conditional,
+    suggest_length,
+    suggest_rate,
+)
+from multigan.errors import UserError
+from multigan.recipe import Recipe
+from multigan.settings import R1, R2, Schedule
+
+GAMMA = 0.5
+FEW = 2000
+
+
+def settle(recipe: AudioRecipe, gpu: bool = False) -> tuple[AudioRecipe, list[str]]:
+    """Fill in rate, length, channels, classes and gamma where the recipe leaves them to the data.
+
+    Raises UserError where the length cannot be made.
+    """
+    data, why = recipe.data, []
+    if not (data.rate and data.length and data.channels and (data.classes or not recipe.conditional)):
+        seen = inspect(data.source, data)
+        why = list(seen.notes)
+        chosen: dict[str, Any] = {"classes": (data.classes or seen.classes) if recipe.conditional else data.classes}
+        if data.rate is None:
+            chosen["rate"], said = suggest_rate(seen, gpu)
+            why.append(said)
+        rate: int = data.rate or chosen["rate"]
+        if data.length is None:
+            length, said = suggest_length(seen, rate)
+            steps = [step_of(network) for network in (recipe.generator, recipe.discriminator)]
+            chosen["length"] = -(-length // max(steps)) * max(steps)
+            why.append(said)
+        if data.channels is None:
+            chosen["channels"], said = suggest_channels(seen)
+            why.append(said)
+        recipe = recipe.model_copy(update={"data": data.model_copy(update=chosen)})
+    made = recipe.data.length
+    if made is not None:
+        try:
+            for role in ("generator", "discriminator"):
+                check_length(role, getattr(recipe, role), made)
+        except ValueError as error:
+            raise UserError(f"{error}.") from error
+    recipe, said_gamma = _settle_gamma(recipe)
+    return recipe, [*why, *said_gamma]
+
+
+def _settle_gamma(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
+    """Replace every `gamma: auto`."""
+    still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
+    if not still_open:
+        return recipe, []
+    schedule = Schedule(start=GAMMA, end=GAMMA / 10)
+    settled = [
+        each.model_copy(update={"gamma": schedule}) if each in still_open else each for each in recipe.regularizers
+    ]
+    why = f"gamma {GAMMA:g} to {GAMMA / 10:g}: raise it where training is unstable, lower it where sounds stay dull."
+    return recipe.model_copy(update={"regularizers": settled}), [why]
+
+
+def chosen(data: str | None, gpu: bool, like: Recipe | None) -> tuple[dict[str, Any], list[str]]:
+    """A recipe for `data` as a mapping, and why. like: the recipe of the checkpoint that the training starts from: its
+    networks, its rate and its length."""
+    seen = inspect(data, AudioRecipe.model_fields["data"].default)
+    rate, why_rate = suggest_rate(seen, gpu)
+    length, why_length = suggest_length(seen, rate)
+    channels, why_channels = suggest_channels(seen)
+    conditional, why_conditional = suggest_conditional(seen)
+    sentences = [*seen.notes, why_rate, why_length, why_channels, why_conditional]
+    mapping = _mapping(seen, data, rate, length, channels, conditional, gpu)
+    if like is not None:
+        trained = like.model_dump(mode="json", exclude_none=True)
+        for part in ("generator", "discriminator", "latent", "conditional"):
+            mapping[part] = trained[part]
+        mapping["data"] |= {part: trained["data"][part] for part in ("rate", "length", "channels")}
+        sentences.append(f"Networks, rate and length are those of {like.name}, which the training starts from.")
+    return mapping, sentences
+
+
+def _mapping(
+    seen: Survey, data: str | None, rate: int, length: int, channels: int, conditional: bool, gpu: bool
+) -> dict[str, Any]:
+    batch = 32
+    while batch > seen.count and batch > 8:
+        batch //= 2
+    network = {
+        "kind": "stft",
+        "transform": {"window": 256, "hop": 64},
+        "network": {"kind": "dcgan", "width": 32 if gpu else 16, "normalize": "none"},
+    }
+    rate_of_learning = {"lr": {"start": 4e-4, "end": 5e-5}}
+    stem = Path(data).stem if data else "drums"
+    plain = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in stem).strip("-")
+    mapping: dict[str, Any] = {
+        "modality": "audio",
+        "name": plain[:64] or "sounds",
+        "conditional": conditional,
+        "data": {
+            "source": data,
+            "rate": rate,
+            "length": length,
+            "channels": channels,
+            **({"classes": seen.classes} if conditional else {}),
+        },
+        "generator": network,
+        "discriminator": network,
+        "loss": {"kind": "relativistic"},
+        "regularizers": [{"kind": "r1", "every": 4}, {"kind": "r2", "every": 4}],
+        "generator_optimizer": dict(rate_of_learning),
+        "discriminator_optimizer": dict(rate_of_learning),
+        "training": {"samples": 2_000_000 if gpu else 100_000, "batch": batch},
+    }
+    if seen.count < FEW:
+        mapping["augment"] = {"kinds": ["gain", "polarity", "shift"], "probability": 0.5}
+    return mapping

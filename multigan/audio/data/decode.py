@@ -1,0 +1,75 @@
+"""A sound of any rate, depth and number of channels to frames of one rate and one number of channels, block by block.
+
+Nothing holds a whole file: ten hours of sound take as little memory as a second. Resampling is libsoxr's (through
+`soxr`), which works on a stream and so gives the same frames whatever the blocks are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import soundfile
+
+from multigan.audio.data.medium import Frames, Sound
+from multigan.data.access import UnavailableError, UnreadableError, clause, may_pass
+from multigan.errors import UserError
+from multigan.extras import need
+
+QUALITY = "HQ"
+"""Of libsoxr: 20 bits, a pass band of 91% of the lower rate's half."""
+
+
+def frames_of(opener: Callable[[], Sound], rate: int, channels: int) -> Iterator[Frames]:
+    """The frames of one sound, float32 `[n, channels]`, some at a time.
+
+    Raises UnreadableError where the file is damaged, absent, empty or no sound, and UnavailableError where the disk,
+    the network or the memory fails, which says nothing of the file.
+    """
+    with reading():
+        sound = opener()
+        blocks = (mixed(block, channels) for block in sound.blocks())
+        found = 0
+        for block in blocks if sound.rate == rate else resampled(blocks, sound.rate, rate, channels):
+            found += len(block)
+            yield block
+        if not found:
+            raise UnreadableError("it holds no samples")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn whatever a damaged file makes soundfile raise into UnreadableError, and the system's into
+    UnavailableError."""
+    try:
+        yield
+    except (UserError, UnreadableError, UnavailableError, GeneratorExit):
+        raise
+    except FileNotFoundError as error:
+        raise UnreadableError("the file is gone") from error
+    except soundfile.LibsndfileError as error:
+        # libsndfile's message for what the system refuses is "System error"; errno is lost, so it may pass.
+        refused = error.code == 2
+        raise (UnavailableError if refused else UnreadableError)(clause(error).rstrip(".")) from error
+    except Exception as error:
+        raise (UnavailableError if may_pass(error) else UnreadableError)(clause(error)) from error
+
+
+def mixed(block: Frames, channels: int) -> Frames:
+    """`[n, any]` to `[n, channels]`: the mean for one channel; the first two, or the only one twice, for two."""
+    if channels == 1:
+        return block if block.shape[1] == 1 else block.mean(axis=1, keepdims=True, dtype=np.float32)
+    return block[:, :2] if block.shape[1] >= 2 else block.repeat(2, axis=1)
+
+
+def resampled(blocks: Iterator[Frames], before: int, after: int, channels: int) -> Iterator[Frames]:
+    """Blocks at the rate `before` as blocks at the rate `after`."""
+    stream = need("soxr", "train").ResampleStream(before, after, channels, dtype="float32", quality=QUALITY)
+    for block in blocks:
+        made = stream.resample_chunk(np.ascontiguousarray(block))
+        if len(made):
+            yield made.reshape(-1, channels)
+    rest = stream.resample_chunk(np.empty((0, channels), np.float32), last=True)
+    if len(rest):
+        yield rest.reshape(-1, channels)

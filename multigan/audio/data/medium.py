@@ -1,0 +1,131 @@
+"""Sounds as `multigan.data` knows them: opened by soundfile, or held in memory. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from multigan import embedded
+from multigan.audio.config import AudioData
+from multigan.data import sources
+from multigan.data.medium import Medium
+from multigan.data.order import Blocks
+
+SUFFIXES = frozenset(b".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
+DRUMS = "the embedded drums"
+MOST_CHANNELS, FASTEST = 64, 768_000
+"""Beyond them a file is damaged, or no recording that is meant for training."""
+BLOCK = 2**16
+"""Frames that are decoded at once."""
+
+Frames = NDArray[np.float32]
+
+
+class Sound:
+    """An opened sound. rate: samples a second. channels. frames: what its header says of its length."""
+
+    def __init__(self, rate: int, channels: int, frames: int, blocks: Iterator[Frames]) -> None:
+        if not 1 <= rate <= FASTEST:
+            raise ValueError(f"a rate of {rate} samples a second is none that a recording has")
+        if not 1 <= channels <= MOST_CHANNELS:
+            raise ValueError(f"{channels} channels, where {MOST_CHANNELS} are the most that are read")
+        self.rate, self.channels, self.frames, self._blocks = rate, channels, frames, blocks
+
+    def blocks(self) -> Iterator[Frames]:
+        """All frames in order, float32 `[n, channels]`, some at a time; once."""
+        for block in self._blocks:
+            if not np.isfinite(block).all():
+                raise ValueError("it holds samples that are not numbers")
+            yield block
+
+    @classmethod
+    def open(cls, place: str | bytes | BinaryIO) -> Sound:
+        """A file by its path or from memory."""
+        if isinstance(place, str | bytes):
+            with open(place, "rb"):  # libsndfile does not tell why a file cannot be opened, and this does
+                pass
+        file = soundfile.SoundFile(place)
+        return cls(file.samplerate, file.channels, file.frames, _read(file))
+
+    @classmethod
+    def from_array(cls, value: Any) -> Sound:
+        """A cell `{"array": [T] or [T, C] or [C, T], "sampling_rate": ...}`, as `datasets` decodes sounds."""
+        if not isinstance(value, Mapping) or "array" not in value or "sampling_rate" not in value:
+            raise ValueError("the cell holds no sound with its sampling_rate")
+        samples = np.asarray(value["array"], dtype=np.float32)
+        if samples.ndim not in (1, 2):
+            raise ValueError(f"an array of {samples.ndim} axes is no sound")
+        samples = samples[:, None] if samples.ndim == 1 else samples
+        if samples.shape[0] < samples.shape[1]:
+            samples = samples.T
+        return cls(int(value["sampling_rate"]), samples.shape[1], len(samples), iter([samples]))
+
+
+def _read(file: soundfile.SoundFile) -> Iterator[Frames]:
+    """The file's blocks; it is closed at their end."""
+    with file:
+        while True:
+            block = file.read(BLOCK, dtype="float32", always_2d=True)
+            if not len(block):
+                return
+            yield block
+
+
+SOUNDS: Medium[Sound] = Medium(
+    one="sound",
+    many="sounds",
+    suffixes=SUFFIXES,
+    examples=".wav, .flac, .ogg, .mp3, .aiff",
+    feature="Audio",
+    names=("audio", "sound", "wav", "flac", "mp3", "ogg", "speech", "recording", "bytes"),
+    key="audio_column",
+    open=Sound.open,
+    array=Sound.from_array,
+)
+
+
+class Drums:
+    """The embedded drums."""
+
+    place = DRUMS
+    medium = SOUNDS
+    blocks: Blocks | None = None
+
+    def __init__(self) -> None:
+        self._drums = embedded.drums()
+        kinds = list(dict.fromkeys(drum.kind for drum in self._drums))
+        self.classes: list[str] | None = kinds
+        self.labels: sources.Labels | None = np.array([kinds.index(drum.kind) for drum in self._drums], np.int32)
+        self.notes: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._drums)
+
+    def open(self, index: int) -> Sound:
+        samples = self._drums[index].samples[:, None]
+        return Sound(embedded.DRUM_RATE, 1, len(samples), iter([samples]))
+
+    def name(self, index: int) -> str:
+        return self._drums[index].name
+
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
+        """They are in memory."""
+
+    def identity(self) -> str:
+        return DRUMS
+
+    def versions(self) -> bytes:
+        return b""
+
+
+Source = sources.Source[Sound]
+
+
+def open_source(data: AudioData, place: str | Path | None = None) -> Source:
+    """Open `place`, or what `data.source` names; the embedded drums where both are absent: see `multigan.data`."""
+    return sources.open_source(data, SOUNDS, Drums, place)

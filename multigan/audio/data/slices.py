@@ -1,0 +1,49 @@
+"""How files become slices of one length. numpy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multigan.audio.config import AudioData
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slice i begins at frame `starts[i]` of file `files[i]`; what lies beyond the file's end is silence."""
+
+    files: Indices
+    starts: Indices
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def hop_of(length: int, overlap: float) -> int:
+    """Frames from the start of one slice to the next: at least 1."""
+    return max(1, round(length * (1 - overlap)))
+
+
+def slices_of(frames: Indices, length: int, data: AudioData) -> Slices:
+    """The slices of files with so many frames each; `slices: first` and `random` have one of each file, at its start.
+
+    A file shorter than a slice, and the rest behind the last whole slice, make one more where `data.pad` fills them
+    with silence. Empty files make none.
+    """
+    if data.slices == "all":
+        hop = hop_of(length, data.overlap)
+        whole = np.maximum(frames - length, -1) // hop + 1
+        counts = np.where(frames >= length, whole, 0)
+        if data.pad:
+            covered = np.where(counts > 0, (counts - 1) * hop + length, 0)
+            counts = counts + (covered < frames)
+    else:
+        hop = 0
+        counts = ((frames > 0) & (data.pad | (frames >= length))).astype(np.int64)
+    files = np.repeat(np.arange(len(frames)), counts)
+    within = np.arange(len(files)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return Slices(files, within * hop)

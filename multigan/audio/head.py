@@ -1,0 +1,131 @@
+"""The audio head: what a training, an export and a preview need to know of sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multigan import sounds
+from multigan.audio import augment
+from multigan.audio.choosing import settle
+from multigan.audio.config import AudioRecipe
+from multigan.audio.data.stream import open_stream
+from multigan.audio.networks import Shape, build_discriminator, build_generator
+from multigan.contract import Contract, Output
+from multigan.errors import UserError
+from multigan.gan import Augmenting, GanHead, gan_contract
+from multigan.heads import Data, Evaluator
+from multigan.pictures import save_image
+
+REFERENCE, LARGEST_REFERENCE = 1024, 2**24
+"""Real slices that the previews are compared with, and their values in all."""
+HEARD = 16
+"""Previews that are written as sounds beside the picture of all."""
+NOISE = 0.5
+"""A spectrum as flat as this is noise."""
+
+
+def resolve(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
+    """Fill in rate, length, channels, classes and gamma where the recipe leaves them to the data."""
+    return settle(recipe)
+
+
+def contract(recipe: AudioRecipe, samples: int) -> Contract:
+    """latent `[batch, Z]`, and label `[batch]` of a conditional generator, to sound `[batch, C, T]` in [-1, 1]."""
+    length, channels, rate = _size(recipe)
+    output = Output("sound", "float32", ["batch", channels, length], -1.0, 1.0)
+    return gan_contract(recipe, samples, output, sample_rate=rate)
+
+
+def _size(recipe: AudioRecipe) -> tuple[int, int, int]:
+    """Length, channels and rate of a resolved recipe."""
+    data = recipe.data
+    if data.length is None or data.channels is None or data.rate is None:
+        raise ValueError("the recipe is not resolved: its length, its channels or its rate are missing")
+    return data.length, data.channels, data.rate
+
+
+def networks(recipe: AudioRecipe) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of a resolved recipe, freshly initialised. Raises UserError where its settings do not
+    fit the sounds."""
+    length, channels, _ = _size(recipe)
+    if recipe.conditional and not recipe.data.classes:
+        raise UserError("conditional is true, but data.classes names none: name them or set it to false.")
+    classes = len(recipe.data.classes or ()) if recipe.conditional else 0
+    shape = Shape(length, channels, classes, recipe.latent.size, recipe.latent.class_scale)
+    return build_generator(recipe.generator, shape), build_discriminator(recipe.discriminator, shape)
+
+
+class Head(GanHead[AudioRecipe]):
+    """Networks, data, previews and evaluation of one resolved recipe."""
+
+    unit = "sounds"
+
+    def __init__(self, recipe: AudioRecipe):
+        super().__init__(recipe)
+        self._flatness = 0.0
+        """The real sounds'."""
+
+    def contract(self) -> Contract:
+        return contract(self.recipe, 0)
+
+    def open_data(self, device: torch.device, take: int, progress: Callable[[int, int], None] | None = None) -> Data:
+        stream = open_stream(self.recipe, device, take, progress)
+        length, channels, _ = _size(self.recipe)
+        count = min(REFERENCE, max(64, LARGEST_REFERENCE // (length * channels)), len(stream))
+        first = stream.take(0, count)
+        real = first.sample.float().cpu().numpy()
+        self._flatness = sounds.level(real).flatness
+        variety = self.diversity(first.sample, first.conditions.get("label"))
+        return Data(stream, variety, stream.identity(), stream.sentences())
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        return networks(self.recipe)
+
+    def augmentation(self) -> Augmenting | None:
+        return augment.Augmentation(self.recipe.augment.kinds) if self.recipe.augment else None
+
+    def diversity(self, samples: Tensor, labels: Tensor | None) -> float:
+        """Of the log spectra over time: the waveform's own is that of the phases, in which all sounds differ."""
+        spectra = np.log(sounds.power(samples.float().cpu().numpy()) + 1e-6)
+        return super().diversity(torch.from_numpy(spectra), None if labels is None else labels.cpu())
+
+    def save_preview(self, samples: Tensor, path: Path) -> list[Path]:
+        made = samples.float().cpu().numpy()
+        _, _, rate = _size(self.recipe)
+        names = (self.recipe.data.classes or []) if 0 < self.classes <= 16 else []
+        picture = path.with_suffix(".png")
+        save_image(sounds.sheet(made, names), picture)
+        files = [picture]
+        for index in range(min(HEARD, len(made))):
+            files.append(path.with_name(f"{path.stem}-{index:02d}.wav"))
+            sounds.save_sound(made[index], rate, files[-1])
+        return files
+
+    def remarks(self, samples: Tensor) -> tuple[dict[str, float], dict[str, str]]:
+        found = sounds.level(samples.float().cpu().numpy())
+        figures = {
+            "loudness": found.loudness,
+            "silent": found.silent,
+            "clipped": found.clipped,
+            "flatness": found.flatness,
+        }
+        said = {}
+        if found.silent > 0.5:
+            share = f"{100 * found.silent:.0f}%"
+            said["silent"] = f"{share} of the previews are silent: raise gamma or lower the learning rate."
+        if found.clipped > 0.5:
+            said["clipped"] = f"{100 * found.clipped:.0f}% of the previews are clipped: lower the learning rate."
+        if found.flatness > max(NOISE, 2 * self._flatness):
+            said["noise"] = (
+                f"the previews are noise (spectral flatness {found.flatness:.2f}, the data's {self._flatness:.2f}): "
+                "train longer, or raise gamma."
+            )
+        return figures, said
+
+    def evaluator(self, data: Data, device: torch.device) -> Evaluator:
+        raise UserError("training.evaluate_every: sounds are not evaluated during a training yet: leave it away.")

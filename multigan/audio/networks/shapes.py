@@ -1,0 +1,17 @@
+"""What an audio network makes or judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shape:
+    """length: samples. classes: 0 for an unconditional network. latent: the noise's size. class_scale: the standard
+    deviation of the generator's class embedding at the start."""
+
+    length: int
+    channels: int
+    classes: int
+    latent: int
+    class_scale: float = 0.05

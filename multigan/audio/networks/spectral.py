@@ -1,0 +1,74 @@
+"""Two-dimensional networks with a Fourier transform between them and the waveform."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from multigan.audio.config import Spectral
+from multigan.audio.networks.shapes import Shape
+from multigan.audio.transform import InverseStft, Stft
+from multigan.networks import shapes
+from multigan.networks.build import build_discriminator, build_generator
+
+QUIETEST, LOUDEST = -80.0, 0.0
+"""Decibels of a magnitude against that of a full-scale sine, which the networks see as -1 and 1."""
+
+
+def full_scale(window: int) -> float:
+    """The magnitude of a sine of amplitude 1 in the bin of its frequency: a quarter of the window, Hann's mean being
+    a half."""
+    return window / 4
+
+
+class SpectralGenerator(nn.Module):
+    """A two-dimensional generator of log-magnitude and direction of each bin, then the inverse transform.
+
+    For each channel of sound the network makes three planes in [-1, 1]: the magnitude in decibels, from QUIETEST to
+    LOUDEST, and the phase as the direction of a vector, which has no seam.
+    """
+
+    def __init__(self, settings: Spectral, shape: Shape):
+        super().__init__()
+        window, hop = settings.transform.window, settings.transform.hop
+        frames = shape.length // hop
+        planes = shapes.Shape((window // 2, frames), 3 * shape.channels, shape.classes, shape.latent, shape.class_scale)
+        self.network = build_generator(settings.network, planes)
+        self.inverse = InverseStft(window, hop, frames)
+        self.full = full_scale(window)
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 `[B]` if conditional -> sounds `[B, C, T]` in [-1, 1]."""
+        planes = self.network(latent, label)
+        with torch.autocast(planes.device.type, enabled=False):
+            level, x, y = (planes if planes.dtype == torch.float64 else planes.float()).chunk(3, 1)
+            decibels = (level + 1) * ((LOUDEST - QUIETEST) / 2) + QUIETEST
+            magnitude = self.full * torch.exp(decibels * (math.log(10) / 20))
+            # The floor keeps the division's derivative finite where the vector vanishes.
+            along = magnitude * torch.rsqrt(x * x + y * y + 1e-4)
+            return torch.clamp(self.inverse(along * x, along * y), -1.0, 1.0)
+
+
+class SpectralDiscriminator(nn.Module):
+    """The log-magnitude of the transform, and a two-dimensional discriminator that sees it from -1 to 1."""
+
+    def __init__(self, settings: Spectral, shape: Shape):
+        super().__init__()
+        window, hop = settings.transform.window, settings.transform.hop
+        planes = shapes.Shape((window // 2, shape.length // hop), shape.channels, shape.classes, shape.latent)
+        self.transform = Stft(window, hop)
+        self.network = build_discriminator(settings.network, planes)
+        self.floor = (full_scale(window) * 10 ** (QUIETEST / 20)) ** 2
+        self.full = full_scale(window)
+
+    def forward(self, sounds: Tensor, label: Tensor | None = None) -> Tensor:
+        """sounds `[B, C, T]`, label int64 `[B]` if conditional -> logits `[B]`."""
+        with torch.autocast(sounds.device.type, enabled=False):
+            real, imaginary = self.transform(sounds if sounds.dtype == torch.float64 else sounds.float())
+            power = real * real + imaginary * imaginary + self.floor
+            decibels = (10 / math.log(10)) * torch.log(power / self.full**2)
+            planes = (decibels - QUIETEST) * (2 / (LOUDEST - QUIETEST)) - 1
+        logits: Tensor = self.network(planes, label)
+        return logits

@@ -1,0 +1,162 @@
+"""What writing the samples of every modality has in common: parts, classes in turn, names of files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multigan.errors import UserError
+from multigan.runtime import Generator
+from multigan.runtime.labels import number, resolve
+
+WRITERS = 8
+"""Each file is flushed to the disk: several at once wait together."""
+PART = 1024
+"""Samples made before their files are written."""
+Samples = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asks for. format: None: the modality's own. label: a class by name or number, or several with
+    commas, in turn; None: all in turn. together: one file that shows all. singles: a file for each."""
+
+    seed: int = 0
+    start: int = 0
+    label: str | None = None
+    truncation: float | None = None
+    folder: Path = Path("generated")
+    format: str | None = None
+    together: bool = True
+    singles: bool = True
+    batch: int = 16
+    bits: int | None = None
+    normalize: bool = False
+
+
+class Maker(ABC):
+    """Writes what one generator makes. many: what its samples are called. formats: of single files, the usual first.
+    shown: samples in the file that shows all, at most."""
+
+    many: ClassVar[str]
+    formats: ClassVar[tuple[str, ...]]
+    shown: ClassVar[int]
+
+    def __init__(self, generator: Generator, options: Options):
+        self.generator, self.options = generator, options
+        self.format = options.format or self.formats[0]
+        if self.format not in self.formats:
+            raise UserError(f"format {self.format!r} is unknown: choose {' or '.join(self.formats)}.")
+        self.check()
+        self.classes = self._classes(options.label)
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise UserError where the model or the options are not of this kind."""
+
+    @abstractmethod
+    def save(self, sample: Samples, path: Path) -> None:
+        """Write one sample."""
+
+    @abstractmethod
+    def save_together(self, samples: Samples, names: list[str], path: Path) -> None:
+        """Write one file that shows all. names: of the classes that take turns from the first sample on, or none."""
+
+    @abstractmethod
+    def save_way(self, samples: Samples, there: int, steps: int, stem: str) -> list[str]:
+        """Write the way between seeds, its first `there` samples without the way back; a sentence on each file."""
+
+    # --- samples ------------------------------------------------------------------------------------------------------
+
+    def make(self, n: int) -> list[str]:
+        """Write `n` samples; a sentence on what was written. Raises UserError as `Generator.sample` does."""
+        options = self.options
+        paths: list[Path] = []
+        shown = []
+        for first, samples, names in self.parts(n):
+            if options.singles:
+                paths += self._singles(samples, names, options.start + first)
+            if options.together and first < self.shown:
+                shown.append(samples[: self.shown - first])
+        written = []
+        if paths:
+            written.append(f"{n} {self.many}: {paths[0]}" + (f" to {paths[-1].name}" if n > 1 else ""))
+        if shown:
+            together = np.concatenate(shown)
+            path = options.folder / f"seed{options.seed}-grid.{self.together_suffix}"
+            self.save_together(together, self._turns(len(together)), path)
+            written.append(f"{'all' if len(together) == n else 'the first'} {len(together)} in one: {path}")
+        return written
+
+    @property
+    def together_suffix(self) -> str:
+        """Of the file that shows all."""
+        return self.format
+
+    def parts(self, n: int) -> Iterator[tuple[int, Samples, list[str] | None]]:
+        """The number of the first, the samples, and the names of their classes, some at a time: so that any number of
+        files takes little memory."""
+        options, generator = self.options, self.generator
+        for first in range(0, max(n, 1), PART):  # sample() refuses an n below 1
+            count = min(PART, n - first)
+            turns = range(first, first + count)
+            labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
+            start = options.start + first
+            samples = generator.sample(count, options.seed, labels, options.truncation, options.batch, start)
+            numbers = resolve(generator.contract, labels, count, start)
+            names = None if numbers is None else [generator.contract.labels[each] for each in numbers]
+            yield first, self.finished(samples), names
+
+    def finished(self, samples: Samples) -> Samples:
+        """The samples as they are written."""
+        return samples
+
+    def _singles(self, samples: Samples, names: list[str] | None, first: int) -> list[Path]:
+        """Write a file for each sample, named by seed, sample and class."""
+        words = [f"-{plain(name)}" for name in names] if names else [""] * len(samples)
+        stems = [f"seed{self.options.seed}-{first + index:04d}{word}" for index, word in enumerate(words)]
+        paths = [self.options.folder / f"{stem}.{self.format}" for stem in stems]
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for _ in pool.map(self.save, samples, paths):
+                pass
+        return paths
+
+    def _turns(self, count: int) -> list[str]:
+        """The names of all classes in the order of the samples, where all of them take turns and are there."""
+        names = self.generator.contract.labels if self.classes is None else []
+        if not 1 < len(names) <= count:
+            return []
+        first = self.options.start % len(names)
+        return [*names[first:], *names[:first]]
+
+    # --- ways ---------------------------------------------------------------------------------------------------------
+
+    def way(self, seeds: list[int], steps: int) -> list[str]:
+        """Write the way between seeds and back; a sentence on each file."""
+        contract, options = self.generator.contract, self.options
+        conditional = contract.input("label") is not None
+        label: str | int | None = options.label
+        if conditional:
+            label = 0 if options.label is None else number(contract, options.label)
+        samples = self.generator.interpolate(seeds, steps, label, options.truncation, options.batch, closed=True)
+        named = "-".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]}-to-{seeds[-1]}-of-{len(seeds)}"
+        stem = f"seeds{named}" + (f"-{plain(contract.labels[int(label or 0)])}" if conditional else "")
+        return self.save_way(self.finished(samples), (len(seeds) - 1) * steps + 1, steps, stem)
+
+    def _classes(self, text: str | None) -> list[str] | None:
+        """The classes that take turns: the text's parts between commas, unless a class is named so with its commas."""
+        if text is None:
+            return None
+        return [text] if text in self.generator.contract.labels else [part.strip() for part in text.split(",")]
+
+
+def plain(name: str) -> str:
+    """A class's name as part of a file's name."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)[:40] or "_"

@@ -1,0 +1,41 @@
+"""Pictures as files: PNG or lossless WebP, a grid, a strip and an animation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multigan.errors import UserError
+from multigan.making.maker import Maker, Samples
+from multigan.pictures import FORMATS, class_grid, enlarge, grid, save_gif, save_image, to_image, to_uint8
+
+
+class Pictures(Maker):
+    """Samples `[N, H, W, C]` in 0..255."""
+
+    many = "pictures"
+    formats = FORMATS
+    shown = 1024
+
+    def check(self) -> None:
+        if self.options.bits is not None or self.options.normalize:
+            raise UserError("--bits and --normalize are for sounds, and this model makes pictures: leave them away.")
+        self.generator.check_pictures()
+
+    def finished(self, samples: Samples) -> Samples:
+        return to_uint8(samples)
+
+    def save(self, sample: Samples, path: Path) -> None:
+        save_image(to_image(sample), path)
+
+    def save_together(self, samples: Samples, names: list[str], path: Path) -> None:
+        save_image(class_grid(samples, names) if names else grid(enlarge(samples)), path)
+
+    def save_way(self, samples: Samples, there: int, steps: int, stem: str) -> list[str]:
+        strip, film = self.options.folder / f"{stem}-strip.{self.format}", self.options.folder / f"{stem}.gif"
+        pixels = enlarge(samples)
+        save_image(grid(pixels[:there] if len(pixels) >= there else pixels, columns=steps), strip)
+        save_gif(pixels, film, seconds=len(pixels) / 12)
+        return [f"the way in {there} pictures: {strip}", f"the way and back to the start: {film}"]
+
+
+MAKER = Pictures
