@@ -232,11 +232,11 @@ NETWORKS: dict[str, dict[str, object]] = {
 def _shipped(name: str, conditional: bool) -> dict[str, object]:
     """A shipped recipe, with the classes and the shape that its data would give."""
     mapping = recipe.load(name).model_dump(mode="json")
-    data = {
-        "size": mapping["data"]["size"] or [32, 32],
-        "channels": mapping["data"]["channels"] or 3,
-        "classes": LABELS,
-    }
+    data = {"classes": LABELS, "channels": mapping["data"]["channels"] or (3 if mapping["modality"] == "image" else 1)}
+    if mapping["modality"] == "image":
+        data["size"] = mapping["data"]["size"] or [32, 32]
+    else:
+        data["rate"] = mapping["data"]["rate"] or 16_000
     return {**mapping, "conditional": conditional, "data": {**mapping["data"], **data}}
 
 

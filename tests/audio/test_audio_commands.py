@@ -51,6 +51,10 @@ def sets(changes: list[str]) -> list[str]:
     return [part for change in changes for part in ("--set", change)]
 
 
+def test_no_recipe_of_sounds_is_left_out() -> None:
+    assert {name for name in recipes.packaged() if recipes.load(name).modality == "audio"} == set(TINY)
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_from_a_folder_to_sounds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

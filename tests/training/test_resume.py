@@ -262,7 +262,7 @@ def test_a_small_file_does_not_make_a_machine_build_large_networks(data: Path, t
     path = tmp_path / "large.safetensors"
     tensors = {f"{name}.{key}": value for name, each in weights.networks.items() for key, value in each.items()}
     checkpoint._save(path, tensors, {"samples": "160", "recipe": large.model_dump_json()})
-    with pytest.raises(UserError, match=r"its recipe asks for a generator of [\d,]{13,} values and the file holds"):
+    with pytest.raises(UserError, match=r"its recipe asks for networks of [\d,]{13,} values and the file holds"):
         checkpoint.load_generator(path)
 
 
