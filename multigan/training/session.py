@@ -83,7 +83,7 @@ class Session:
         display: Display,
         held: ExitStack | None = None,
     ):
-        """held: what is let go of when the training has ended; absent: when the session goes."""
+        """held: what is let go of when the training has ended; absent: the session's own, closed when it has been played."""
         self.options, self.device, self.world, self.display = options, device, world, display
         self.recipe, sentences = heads.resolve(recipe)
         for sentence in [*sentences, *notes(self.recipe)]:
@@ -199,6 +199,7 @@ class Session:
             self.data.stream.close()
             if log is not None:
                 log.close()
+            self._held.close()
         return Outcome(
             self.run, self.run.weights(self.trainer.samples), self.trainer.samples, time.monotonic() - began, stopped
         )
