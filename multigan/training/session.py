@@ -83,7 +83,7 @@ class Session:
         display: Display,
         held: ExitStack | None = None,
     ):
-        """held: what is let go of when the training has ended; absent: the session's own, closed when it has been played."""
+        """held: what is let go of when the training has ended; absent: when the session has been played."""
         self.options, self.device, self.world, self.display = options, device, world, display
         self.recipe, sentences = heads.resolve(recipe)
         for sentence in [*sentences, *notes(self.recipe)]:
