@@ -56,7 +56,10 @@ def test_the_command_saves_says_how_to_go_on_and_succeeds(tmp_path: Path, number
     chosen = recipe(pictures(tmp_path / "data"), "training.samples=1000000", "training.checkpoint_every=80")
     (tmp_path / "small.yaml").write_text(to_yaml(chosen))
     run = Run(tmp_path / "run")
-    process = command("train", "image", "--recipe", "small.yaml", "--out", run.folder, cwd=tmp_path)
+    process = command(
+        "train", "image", "--recipe", "small.yaml", "--out", run.folder, cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # where nohup has had it ignored
+    )  # fmt: skip
     until(process, lambda: bool(run.saved()))
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
