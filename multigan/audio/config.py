@@ -42,9 +42,11 @@ class AudioData(Data):
     """auto: decoded and resampled once, into a file of the user's cache that is mapped into memory."""
 
     @model_validator(mode="after")
-    def _one_way(self) -> AudioData:
-        if self.streaming and self.slices == "all":
-            raise ValueError("slices: all needs every file's length before it begins: with streaming, first or random")
+    def _whole(self) -> AudioData:
+        if self.streaming:
+            raise ValueError(
+                "streaming: sounds are not streamed yet: leave it away, and they are decoded once to the disk"
+            )
         return self
 
 
