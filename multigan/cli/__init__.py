@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -15,6 +16,8 @@ from typer.core import TyperGroup
 from multigan.errors import UserError, printable
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
+"""What a standard output raises that takes nothing more."""
 
 COMMANDS = ("quickstart", "train", "export", "generate", "info", "evaluate", "recipes", "doctor")
 """In the order of the help. Each module holds a function of that name, or a Typer application for a group."""
@@ -86,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
         _drop_output()  # the reader has left
         return BROKEN_PIPE
     except OSError as error:
-        if error.filename is not None:
+        if error.errno not in FULL or error.filename is not None or sys.stdout is None:
             raise
         _drop_output()
         print(f"multigan: the output cannot be written: {error.strerror or error}.", file=sys.stderr)

@@ -25,7 +25,7 @@ _AHEAD_BYTES = 256 * 2**20
 
 
 def workers() -> int:
-    """Threads that decode: decoders leave the interpreter's lock while it works."""
+    """Threads that decode: decoders leave the interpreter's lock while they work."""
     return min(processor.cores(), 16)
 
 

@@ -250,15 +250,19 @@ def test_sounds_are_decoded_once_and_again_when_anything_changes(
 
 
 @pytest.mark.parametrize("file", [cache.FRAMES, cache.INDEX])
-@pytest.mark.parametrize("how", ["truncated", "gone"])
+@pytest.mark.parametrize("how", ["truncated", "emptied", "flipped", "gone"])
 def test_a_torn_cache_is_made_again(tmp_path: Path, file: str, how: str) -> None:
     write(tmp_path / "a.wav", ramp(3000))
     opened = stream(tmp_path)
     torn = opened.sounds.place / file
     if how == "gone":
         torn.unlink()
+    elif how == "flipped" and file == cache.INDEX:
+        content = bytearray(torn.read_bytes())
+        content[len(content) // 2 :] = bytes(255 - each for each in content[len(content) // 2 :])
+        torn.write_bytes(content)
     else:
-        torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+        torn.write_bytes(torn.read_bytes()[: 0 if how == "emptied" else torn.stat().st_size // 2])
     assert np.array_equal(stream(tmp_path).samples([1])[0, 0].numpy(), ramp(1024, 1024))
 
 

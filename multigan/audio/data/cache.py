@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,8 @@ CLIPPED = 1.0 - 2.0**-15
 """At this level a sample of 16 bits is at the end of its range."""
 OFFSET = 0.01
 """A mean beyond this is a constant voltage (DC) and no sound."""
+TORN = (OSError, EOFError, ValueError, KeyError, TypeError, ArithmeticError, BadZipFile, zlib.error)
+"""What reading an index raises that a bad disk has torn, whatever is left of it."""
 _PART = 2**18
 """Frames that are looked at at once after they have been written."""
 
@@ -87,7 +90,7 @@ def open_sounds(source: Source, data: AudioData, progress: Progress | None = Non
     place = folder() / _name(source, data)
     try:
         return _load(place, len(source))
-    except (OSError, ValueError, KeyError, BadZipFile):
+    except TORN:
         shutil.rmtree(place, ignore_errors=True)  # torn by a bad disk, or not there
     _build(place, source, data, progress)
     return _load(place, len(source))
@@ -99,7 +102,7 @@ def _name(source: Source, data: AudioData) -> str:
 
 
 def _load(place: Path, files: int, held: TemporaryDirectory[str] | None = None) -> Sounds:
-    """Map a cache. Raises OSError, ValueError, KeyError or BadZipFile where it is not whole."""
+    """Map a cache. Raises one of TORN where it is not whole."""
     with (place / INDEX).open("rb") as file, np.load(file, allow_pickle=False) as index:
         starts, counts, channels = index["starts"], index["counts"], int(index["channels"])
         said = json.loads(str(index["said"]))
