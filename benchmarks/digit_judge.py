@@ -28,8 +28,9 @@ from multigan import evaluation
 from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.files import replacing, write_text
+from multigan.image.evaluation import pictures
 from multigan.image.extractors import Extractor, Features, Pictures, Progress, extractor
-from multigan.image.metrics import diversity
+from multigan.metrics import diversity
 
 Labels = NDArray[np.int64]
 CLASSES, PER_CLASS = 10, 100
@@ -168,11 +169,11 @@ class Remembering(Extractor):
             with np.load(self.cache, allow_pickle=False) as file:
                 self.known = {key.tobytes(): value for key, value in zip(file["keys"], file["features"], strict=True)}
 
-    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Features:
-        keys = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in pictures]
+    def __call__(self, samples: Pictures, progress: Progress | None = None) -> Features:
+        keys = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in samples]
         new = [number for number, key in enumerate(keys) if key not in self.known]
         if new:
-            self.known |= zip((keys[number] for number in new), super().__call__(pictures[new], progress), strict=True)
+            self.known |= zip((keys[number] for number in new), super().__call__(samples[new], progress), strict=True)
         return np.stack([self.known[key] for key in keys])
 
     def keep(self, pictures: Pictures) -> None:
@@ -187,12 +188,12 @@ def measure(path: Path, judge: Judge, measured_by: Extractor, samples: int, seed
     """Print and write one model's figures and nearest digits."""
     real, real_labels = digits()
     labels = np.arange(CLASSES * PER_CLASS) % CLASSES
-    images = evaluation.open_model(path).sample(len(labels), seed, labels)
+    images = pictures(evaluation.open_model(path).run, len(labels), seed, labels)
     variety = diversity(images, labels, pad(real), real_labels)
     assert variety is not None
     found = evaluation.evaluate(path, count=samples, seed=seed, measured_by=measured_by)
     folder = out / f"{path.stem}-judged"
-    evaluation.save(found, folder)
+    found.save(folder)
     figures = {"label agreement": judge.judge(images, labels), "variance ratio": variety.ratio, **found.report.figures}
     passed = figures["label agreement"] >= AGREEMENT and figures["variance ratio"] >= VARIANCE
     write_text(folder / "judged.json", json.dumps({"figures": figures, "passed": passed}, indent=2) + "\n")

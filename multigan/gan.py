@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,8 @@ from multigan.adversarial.phases import Phase
 from multigan.adversarial.schedules import Schedule
 from multigan.contract import Contract, Input, Output
 from multigan.heads import Sampler
+from multigan.metrics import Evaluator as Measure
+from multigan.metrics import FeatureExtractor
 from multigan.settings import Augment, GanRecipe
 
 R = TypeVar("R", bound=GanRecipe)
@@ -173,3 +176,34 @@ def fixed_samples(
         latents = torch.from_numpy(noise.latents(contract.inputs[0], seed, start, part))
         conditions = {} if labels is None else {"label": labels[start : start + part]}
         yield sampler(latents, Batch(torch.empty(part, 0), conditions)).float().cpu()
+
+
+class FixedEvaluator:
+    """`multigan.heads.Evaluator`: the same samples of a seed, with the labels of the real ones, at every evaluation.
+
+    reference: real samples `[n, ...]` as `extractor` takes them. finish: float32 samples as it takes them. seed: the
+    recipe's next one, so that what is measured is not what is previewed.
+    """
+
+    def __init__(
+        self,
+        recipe: GanRecipe,
+        contract: Contract,
+        extractor: FeatureExtractor,
+        reference: Any,
+        labels: Tensor | None,
+        protocol: str,
+        finish: Callable[[Any], Any] = lambda samples: samples,
+    ):
+        self.name, self.protocol = extractor.metric, protocol
+        self._contract, self._seed = contract, recipe.seed + 1
+        self._labels = labels if recipe.conditional else None
+        self._finish = finish
+        self._measure = Measure(extractor, reference)
+
+    def __call__(self, sampler: Sampler) -> dict[str, float]:
+        def samples(count: int) -> Any:
+            made = fixed_samples(sampler, self._contract, self._seed, count, self._labels)
+            return np.concatenate([self._finish(each.numpy()) for each in made])
+
+        return self._measure(samples)

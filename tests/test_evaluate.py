@@ -16,7 +16,8 @@ from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.image import evaluation
 from multigan.image.extractors import Extractor, extractor
-from multigan.image.metrics import Evaluator, compare, diversity, novelty
+from multigan.metrics import Evaluator, compare, diversity, novelty
+from multigan.metrics.picture import neighbours_picture
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +243,7 @@ def test_too_little_data_is_said(tiny: Extractor, real: tuple[np.ndarray, np.nda
 def test_the_picture_shows_samples_beside_their_nearest(tiny: Extractor, real: tuple[np.ndarray, np.ndarray]) -> None:
     generated, known = real[0][100:110], real[0][:100]
     found = novelty(tiny(generated), tiny(known), k=2)
-    picture = np.asarray(evaluation.neighbours_picture(generated, found, lambda indices: known[indices], rows=3))
+    picture = np.asarray(neighbours_picture(generated, found, lambda indices: known[indices], rows=3))
 
     def tile(row: int, column: int) -> np.ndarray:
         left = 6 + column * (64 + 6) + (12 if column else 0)
@@ -260,7 +261,7 @@ def test_the_picture_takes_every_kind(shape: tuple[int, int, int], tmp_path: Pat
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (12, *shape), np.uint8)
     found = novelty(draw.normal(size=(12, 3)).astype(np.float32), draw.normal(size=(12, 3)).astype(np.float32), k=5)
-    evaluation.neighbours_picture(images, found, lambda indices: images[indices]).save(tmp_path / "n.png")
+    neighbours_picture(images, found, lambda indices: images[indices]).save(tmp_path / "n.png")
     with Image.open(tmp_path / "n.png") as opened:
         assert opened.mode == "RGB"
 

@@ -134,7 +134,7 @@ class AudioAugment(Augment):
 class Evaluation(Settings):
     """The Fréchet distance measured every `training.evaluate_every` samples, which decides which weights are best."""
 
-    extractor: Literal["logmel"] = "logmel"
+    extractor: Literal["logmel", "speech"] = "logmel"
     samples: int = Field(1000, ge=64, le=100_000)
     """Generated and real slices that are compared (fewer where the data has fewer)."""
 

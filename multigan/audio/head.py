@@ -13,11 +13,12 @@ from multigan import sounds
 from multigan.audio import augment
 from multigan.audio.choosing import settle
 from multigan.audio.config import AudioRecipe
-from multigan.audio.data.stream import open_stream
+from multigan.audio.data.stream import AudioStream, open_stream
+from multigan.audio.features import extractor
 from multigan.audio.networks import Shape, build_discriminator, build_generator
 from multigan.contract import Contract, Output
 from multigan.errors import UserError
-from multigan.gan import Augmenting, GanHead, gan_contract
+from multigan.gan import Augmenting, FixedEvaluator, GanHead, gan_contract
 from multigan.heads import Data, Evaluator
 from multigan.pictures import save_image
 
@@ -128,4 +129,12 @@ class Head(GanHead[AudioRecipe]):
         return figures, said
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
-        raise UserError("training.evaluate_every: sounds are not evaluated during a training yet: leave it away.")
+        stream = data.stream
+        if not isinstance(stream, AudioStream):
+            raise TypeError("the data is not of sounds")
+        recipe = self.recipe
+        indices = np.random.default_rng(recipe.seed).permutation(len(stream))[: recipe.evaluation.samples]
+        labels = stream.labels[torch.from_numpy(indices)] if stream.labels is not None else None
+        chosen = extractor(recipe.evaluation.extractor, _size(recipe)[2])
+        protocol = f"{len(indices)} of the {len(stream):,} slices of {stream.source.place}"
+        return FixedEvaluator(recipe, self.contract(), chosen, stream.samples(indices).numpy(), labels, protocol)

@@ -1,4 +1,4 @@
-"""`multigan evaluate`: how good, how varied and how new a generator's pictures are."""
+"""`multigan evaluate`: how good, how varied and how new a generator's samples are."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ def evaluate(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Real pictures to compare with: a folder, a table, a hub name. Default: its training data."),
+        typer.Option(help="Real samples to compare with: a folder, a table, a hub name. Default: its training data."),
     ] = None,
-    samples: Annotated[int, typer.Option(help="Generated pictures, and real ones to compare them with.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the generated samples and of the choice of real pictures.")] = 0,
+    samples: Annotated[int, typer.Option(help="Generated samples, and real ones to compare them with.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the generated samples and of the choice of real ones.")] = 0,
     extractor: Annotated[
-        str, typer.Option(help="efflite0 (offline), efflite0-112 (quicker, coarser) or inception (FID; pip extra fid).")
-    ] = "efflite0",
+        str | None,
+        typer.Option(
+            help="Pictures: efflite0 (the default, offline), efflite0-112 (quicker, coarser) or inception (FID; pip "
+            "extra fid). Sounds: logmel (the default) or speech.",
+            show_default=False,
+        ),
+    ] = None,
     k: Annotated[int, typer.Option(help="Neighbours for precision and recall.")] = 3,
-    search: Annotated[int, typer.Option(help="Real pictures searched for copies, at least.")] = 5000,
+    search: Annotated[int, typer.Option(help="Real samples searched for copies, at least.")] = 5000,
     precision: Annotated[
         Literal["fp32", "bf16"],
-        typer.Option(help="Arithmetic of the extractor; bf16 is quicker and moves figures by a few %."),
+        typer.Option(help="Arithmetic of a picture extractor; bf16 is quicker and moves figures by a few %."),
     ] = "fp32",
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the report and the picture; default: beside the model.")
+        Path | None, typer.Option(help="Folder of the report and what belongs to it; default: beside the model.")
     ] = None,
 ) -> None:
-    """Measure how good, varied and new the pictures are.
+    """Measure how good, varied and new the samples are.
 
     Fréchet distance, precision and recall, variety, and whether the generator remembers its training data. Every
-    figure is printed with its protocol, and beside what real pictures reach against other real ones.
+    figure is printed with its protocol, and beside what real samples reach against other real ones.
     """
     from multigan.extras import need_all
 
     need_all("metrics")
     from multigan import evaluation
     from multigan.errors import UserError
-    from multigan.image.extractors import check
     from multigan.runs import find_checkpoint
 
-    check(extractor)
     if model is not None and model.suffix == ".onnx":
         path = model
         if not path.is_file():
@@ -64,13 +67,14 @@ def evaluate(
             precision=precision,
             progress=progress,
         )
-    report, picture = evaluation.save(found, folder)
-    typer.echo(found.report.to_text())
-    typer.echo(f"\n{report}\n{picture}: samples beside the nearest real pictures")
+    files = found.save(folder)
+    typer.echo(f"{found.report.to_text()}\n")
+    for file, words in files:
+        typer.echo(f"{file}: {words}")
 
 
 class _Progress:
-    """A line on a terminal that counts the pictures whose features are done; nothing elsewhere."""
+    """A line on a terminal that counts the samples whose features are done; nothing elsewhere."""
 
     def __init__(self) -> None:
         import sys
@@ -83,7 +87,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if self._shown:
-            self._file.write(f"\rfeatures of {done:,} of {total:,} pictures")
+            self._file.write(f"\rfeatures of {done:,} of {total:,} samples")
             self._file.flush()
 
     def __exit__(self, *_: object) -> None:

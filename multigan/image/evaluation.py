@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from multigan.errors import UserError, printable
-from multigan.image.extractors import Extractor, Features, Pictures, Progress
-from multigan.image.metrics import DENSITY_K, Labels, Novelty, check_count, compare, diversity, novelty
+from multigan.errors import UserError
+from multigan.files import replacing
+from multigan.image.config import ImageRecipe
+from multigan.image.data import open_stream
+from multigan.image.extractors import Extractor, Features, Pictures, Progress, extractor
+from multigan.image.extractors import check as check_extractor
+from multigan.metrics import DENSITY_K, Labels, Plan, Report, check_count, compare, diversity, novelty
+from multigan.metrics.picture import neighbours_picture
+from multigan.metrics.report import COPIES, NEAREST, SEARCH, VARIETY, Run, Sampler, Stages, limits, variety
+from multigan.pictures import quantize
 
 CHUNK = 256
-SEARCH = 5000
-"""Real pictures that are searched for the nearest ones, unless the evaluation itself uses more."""
+BATCH = 64
+EXTRACTOR = "efflite0"
+NEIGHBOURS = "neighbours.png"
 
 
 class Real(Protocol):
@@ -34,37 +42,6 @@ class Real(Protocol):
         ...
 
 
-Sampler = Callable[[int, Labels | None], Pictures]
-"""Called with a count and the labels `[count]` wanted (None: no classes); gives uint8 `[count, C, H, W]`."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """figures: of the generator. floor: the same measures between real pictures and other real ones, what no generator
-    can be expected to beat. protocol: how they were made. notes: sentences about what limits them."""
-
-    figures: dict[str, float]
-    floor: dict[str, float]
-    protocol: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-
-    def to_json(self) -> str:
-        """The report as JSON, indented."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    def to_text(self) -> str:
-        """A table of the figures beside the floor, then the protocol and the notes, for a terminal."""
-        width = max(map(len, self.figures))
-        lines = [f"{'':{width}}  {'generated':>10}  {'real/real':>10}"]
-        for name, value in self.figures.items():
-            floor = f"{self.floor[name]:10.4g}" if name in self.floor else f"{'-':>10}"
-            lines.append(f"{name:{width}}  {value:10.4g}  {floor}")
-        label = max(map(len, self.protocol))
-        lines += ["", *(f"{name:{label}}  {value}" for name, value in self.protocol.items())]
-        lines += [line for note in self.notes for line in f"note: {note}".splitlines()]
-        return "\n".join(map(printable, lines))  # class names and paths come from files
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """The report; the generated pictures uint8 `[n, C, H, W]` with their labels; and the picture of neighbours."""
@@ -73,6 +50,86 @@ class Evaluation:
     generated: Pictures
     labels: Labels | None
     neighbours: Image.Image
+
+    def save(self, folder: Path) -> list[tuple[Path, str]]:
+        """Write report.json and neighbours.png into `folder`; each file with what it shows."""
+        report, picture = self.report.save(folder), folder / NEIGHBOURS
+        with replacing(picture) as temporary:
+            self.neighbours.save(temporary)
+        return [(report, "the report"), (picture, "samples beside the nearest real pictures")]
+
+
+def check(plan: Plan) -> None:
+    """Raise UserError where the plan asks for an extractor that there is not."""
+    if plan.measured_by is None or isinstance(plan.measured_by, str):
+        check_extractor(plan.measured_by or EXTRACTOR)
+
+
+def measure(recipe: ImageRecipe, run: Run, plan: Plan) -> Evaluation:
+    """Evaluate the generator that `run` runs against the pictures of its recipe. Raises UserError as `evaluate`."""
+    measured = plan.measured_by or EXTRACTOR
+    if isinstance(measured, str):
+        measured = extractor(measured, plan.device, plan.precision)  # type: ignore[arg-type]
+    real = _Stream(recipe, plan.device)
+
+    shape = f"{'x'.join(map(str, recipe.data.size or ()))}, fit {recipe.data.fit}"
+    try:
+        found = evaluate(
+            lambda count, labels: pictures(run, count, plan.seed, labels),
+            real,
+            measured,
+            count=plan.count,
+            seed=plan.seed,
+            k=plan.k,
+            search=plan.search,
+            conditional=recipe.conditional,
+            class_names=recipe.data.classes,
+            protocol=plan.protocol(real.place, recipe.data, shape),
+            progress=plan.progress,
+        )
+    finally:
+        real.close()
+    found.report.notes.extend(real.notes())
+    return found
+
+
+def pictures(run: Run, count: int, seed: int, labels: Labels | None) -> Pictures:
+    """Samples 0 to `count` of a seed as uint8 `[count, C, H, W]`, a batch at a time: as float32 they would take four
+    times the memory."""
+    parts = []
+    for start in range(0, count, BATCH):
+        stop = min(start + BATCH, count)
+        parts.append(quantize(run(seed, start, stop - start, None if labels is None else labels[start:stop])))
+    return np.concatenate(parts)
+
+
+class _Stream:
+    """The data of a recipe as `Real`."""
+
+    def __init__(self, recipe: ImageRecipe, device: str) -> None:
+        # Nothing is kept in memory: each picture is read once or twice.
+        data = recipe.data.model_copy(update={"cache": "none"})
+        self._stream = open_stream(recipe.model_copy(update={"data": data}), torch.device(device), 1)
+        self.place = self._stream.survey.place
+
+    def __len__(self) -> int:
+        return len(self._stream)
+
+    def pictures(self, indices: NDArray[np.int64]) -> Pictures:
+        """Those pictures, uint8 `[n, C, H, W]`."""
+        return self._stream.samples(indices).numpy()
+
+    def labels(self, indices: NDArray[np.int64]) -> Labels | None:
+        """Their class numbers, or None."""
+        labels = self._stream.labels
+        return None if labels is None else labels.numpy()[indices]
+
+    def notes(self) -> list[str]:
+        """What could not be read."""
+        return [str(self._stream.report)] if self._stream.report.count else []
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def evaluate(
@@ -108,7 +165,7 @@ def evaluate(
             f"the generator makes pictures of [channels, height, width] {list(made.pictures.shape[1:])} and the data's "
             f"are {list(reference.pictures.shape[1:])}: give the data that it was trained on."
         )
-    done = _Stages(progress, len(searched) + used)
+    done = Stages(progress, len(searched) + used)
     known = _real_features(real, searched, extractor, done)
     features = extractor(made.pictures, done.next())
 
@@ -127,15 +184,12 @@ def evaluate(
         "neighbours": f"precision and recall {k}, density and coverage {DENSITY_K}",
         "nearest real": f"searched among {len(searched)} of {len(real)} pictures, in the extractor's features",
     }
-    notes = _notes(count, used, half, len(real), len(searched))
+    notes = limits(count, used, half, len(real), len(searched), "pictures")
     if VARIETY not in figures:
         notes.append("no class has enough pictures to compare the variance within it: raise --samples.")
     report = Report(figures, {name: floor[name] for name in figures if name in floor}, (protocol or {}) | stated, notes)
     picture = neighbours_picture(made.pictures, new, lambda rows: real.pictures(searched[rows]))
     return Evaluation(report, made.pictures, made.labels, picture)
-
-
-VARIETY, NEAREST, COPIES = "variance / data's", "distance to nearest real / real's", "share of near copies"
 
 
 class _Group(NamedTuple):
@@ -144,104 +198,13 @@ class _Group(NamedTuple):
 
 
 def _variety(made: _Group, real: _Group, names: list[str] | None) -> dict[str, float]:
-    """The variance within a class over that of the real pictures, and of the least varied class; see `diversity`."""
     found = diversity(made.pictures, made.labels, real.pictures, real.labels)
-    if found is None:
-        return {}
-    if made.labels is None:
-        return {VARIETY: found.ratio}
-    name = names[found.worst_class] if names else str(found.worst_class)
-    return {VARIETY: found.ratio, f"  of the least varied class ({name})": found.worst}
+    return variety(found, made.labels is not None, names)
 
 
-def _notes(count: int, used: int, half: int, available: int, searched: int) -> list[str]:
-    notes = []
-    if used < count:
-        notes.append(f"the data has {available} pictures, so {used} are compared instead of {count}.")
-    if half < used:
-        notes.append(
-            f"two halves of {used} need {2 * used} real pictures; the floor uses {half} a side, and fewer pictures "
-            "raise a Fréchet distance: it overstates the floor."
-        )
-    if searched < available:
-        notes.append(f"copies of the {available - searched} real pictures that were not searched would not show.")
-    return notes
-
-
-class _Stages:
-    """One progress count over several stages of extraction."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._before = 0
-        self._last = 0
-
-    def next(self) -> Progress | None:
-        """The callback for the next stage."""
-        self._before, self._last = self._before + self._last, 0
-        return self._report if self._progress else None
-
-    def _report(self, done: int, of: int) -> None:
-        self._last = done
-        if self._progress:
-            self._progress(self._before + done, self._total)
-
-
-def _real_features(real: Real, indices: NDArray[np.int64], extractor: Extractor, done: _Stages) -> Features:
+def _real_features(real: Real, indices: NDArray[np.int64], extractor: Extractor, done: Stages) -> Features:
     """The features of those pictures, read a chunk at a time."""
     parts = [
         extractor(real.pictures(indices[start : start + CHUNK]), done.next()) for start in range(0, len(indices), CHUNK)
     ]
     return np.concatenate(parts)
-
-
-# --- the picture of neighbours --------------------------------------------------------------------------------------
-
-_GAP, _TEXT = 6, 14
-
-
-def neighbours_picture(
-    generated: Pictures, found: Novelty, real: Callable[[NDArray[np.int64]], Pictures], rows: int = 8
-) -> Image.Image:
-    """Generated pictures, each followed by its nearest real ones with their distances (1 = usual among real pictures).
-
-    On the left the first `rows` samples; on the right those that are nearest to a real picture, where memorising would
-    show. real: gives the real pictures `[n, C, H, W]` of the indices in `found`.
-    """
-    rows = min(rows, len(generated))
-    blocks = [
-        ("first samples, then the nearest real ones", np.arange(rows)),
-        ("samples nearest to a real one", np.argsort(found.distances[:, 0], kind="stable")[:rows]),
-    ]
-    side = max(generated.shape[2:])
-    scale = max(1, -(-64 // side))
-    height, width = generated.shape[2] * scale, generated.shape[3] * scale
-    columns = 1 + found.indices.shape[1]
-    block_width = columns * (width + _GAP) + 3 * _GAP
-    canvas = Image.new(
-        "RGB", (len(blocks) * block_width + _GAP, rows * (height + _TEXT + _GAP) + _TEXT + 2 * _GAP), "white"
-    )
-    draw = ImageDraw.Draw(canvas)
-    for number, (title, samples) in enumerate(blocks):
-        left = _GAP + number * block_width
-        draw.text((left, 2), title, fill="black")
-        for row, sample in enumerate(samples):
-            top = _TEXT + _GAP + row * (height + _TEXT + _GAP)
-            tiles = [generated[sample], *real(found.indices[sample])]
-            captions = ["generated", *(f"{distance:.2f}" for distance in found.distances[sample])]
-            for column, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
-                corner = (left + column * (width + _GAP) + (2 * _GAP if column else 0), top)
-                canvas.paste(_tile(tile).resize((width, height), Image.Resampling.NEAREST), corner)
-                draw.text((corner[0], top + height + 1), caption, fill="black")
-    return canvas
-
-
-def _tile(picture: Pictures) -> Image.Image:
-    """uint8 `[C, H, W]` as an RGB picture, alpha laid on white."""
-    if len(picture) == 1:
-        return Image.fromarray(picture[0]).convert("RGB")
-    pixels = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
-    if len(picture) == 4:
-        pixels = Image.alpha_composite(Image.new("RGBA", pixels.size, "white"), pixels)
-    return pixels.convert("RGB")

@@ -49,13 +49,13 @@ class Extractor:
     precision: Precision
     batch: int
 
-    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Features:
+    def __call__(self, samples: Pictures, progress: Progress | None = None) -> Features:
         """The features of pictures uint8 `[n, C, H, W]`, C being 1, 3 or 4: float32 `[n, d]`."""
         done = []
-        for start in range(0, len(pictures), self.batch):
-            done.append(self._features(pictures[start : start + self.batch]))
+        for start in range(0, len(samples), self.batch):
+            done.append(self._features(samples[start : start + self.batch]))
             if progress:
-                progress(min(start + self.batch, len(pictures)), len(pictures))
+                progress(min(start + self.batch, len(samples)), len(samples))
         return np.concatenate(done) if done else np.empty((0, 0), np.float32)
 
     @torch.inference_mode()

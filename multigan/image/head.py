@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from multigan.adversarial.batch import Draws
 from multigan.contract import Contract, Output
 from multigan.errors import UserError
-from multigan.gan import GanHead, fixed_samples, gan_contract
-from multigan.heads import Data, Evaluator, Sampler
+from multigan.gan import FixedEvaluator, GanHead, gan_contract
+from multigan.heads import Data, Evaluator
 from multigan.image import augment
 from multigan.image.choosing import settle_gamma
 from multigan.image.config import ImageRecipe
@@ -114,7 +114,22 @@ class Head(GanHead[ImageRecipe]):
         return {}, {}
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
-        return _Evaluator(self.recipe, data, device)
+        from multigan.image.extractors import extractor
+
+        stream = data.stream
+        if not isinstance(stream, ImageStream):
+            raise TypeError("the data is not of pictures")
+        recipe = self.recipe
+        indices = np.random.default_rng(recipe.seed).permutation(len(stream))[: recipe.evaluation.samples]
+        labels = stream.labels[torch.from_numpy(indices)] if stream.labels is not None else None
+        name = recipe.evaluation.extractor
+        if name == "auto":
+            name = "efflite0" if device.type == "cuda" else "efflite0-112"
+        protocol = f"{len(indices)} of the {len(stream):,} pictures of {stream.survey.place}"
+        reference = stream.samples(indices).numpy()
+        return FixedEvaluator(
+            recipe, self.contract(), extractor(name, device), reference, labels, protocol, finish=quantize
+        )
 
 
 def _report(recipe: ImageRecipe, stream: ImageStream) -> list[str]:
@@ -124,32 +139,3 @@ def _report(recipe: ImageRecipe, stream: ImageStream) -> list[str]:
         how = {"crop": "cropped in the middle", "pad": "padded with their edge's mean", "stretch": "stretched"}
         sentences.append(f"Pictures of other shapes are resized and {how[recipe.data.fit]} (data.fit).")
     return sentences
-
-
-class _Evaluator:
-    """The recipe's Fréchet distance, with precision and recall, against part of the data."""
-
-    def __init__(self, recipe: ImageRecipe, data: Data, device: torch.device):
-        from multigan.image.extractors import extractor
-        from multigan.image.metrics import Evaluator as Measure
-
-        if not isinstance(data.stream, ImageStream):
-            raise TypeError("the data is not of pictures")
-        self.recipe, self.device = recipe, device
-        indices = np.random.default_rng(recipe.seed).permutation(len(data.stream))[: recipe.evaluation.samples]
-        self.labels = data.stream.labels[torch.from_numpy(indices)] if data.stream.labels is not None else None
-        name = recipe.evaluation.extractor
-        if name == "auto":
-            name = "efflite0" if device.type == "cuda" else "efflite0-112"
-        chosen = extractor(name, device)
-        self.name = chosen.metric
-        self.protocol = f"{len(indices)} of the {len(data.stream):,} pictures of {data.stream.survey.place}"
-        self.measure = Measure(chosen, data.stream.samples(indices).numpy())
-
-    def __call__(self, sampler: Sampler) -> dict[str, float]:
-        def pictures(count: int) -> np.ndarray:
-            labels = self.labels if self.recipe.conditional else None
-            samples = fixed_samples(sampler, contract(self.recipe, 0), self.recipe.seed + 1, count, labels)
-            return np.concatenate([quantize(each.numpy()) for each in samples])
-
-        return self.measure(pictures)

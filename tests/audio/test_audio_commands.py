@@ -178,7 +178,7 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path)
         (["--recipe", "wavegan", "--data", "{broken}"], "can be read as a sound"),
         (["--recipe", "wavegan", "--data", "{short}", "--set", "data.pad=false"], "makes 0 slices of 16,384 samples"),
         (["--recipe", "wavegan", "--set", "data.rate=0"], "data.rate"),
-        (["--recipe", "wavegan", "--set", "training.evaluate_every=8"], "training.evaluate_every"),
+        (["--recipe", "wavegan", "--set", "evaluation.extractor=logmell"], "evaluation.extractor"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_no_run(
