@@ -58,15 +58,15 @@ def main() -> None:
     print(f"\n{table(rows)}")
 
 
-def train(seed: int, folder: Path, changes: list[str]) -> Path:
+def train(seed: int, folder: Path, changes: list[str], what: str = "image", stem: str = "digits") -> Path:
     """The model of a seed, made by the quick start unless it is there; the seconds that it took lie beside it."""
     model = folder / f"seed{seed}.onnx"
     if not (model.exists() and model.with_suffix(".json").exists()):
         place = folder / f"run{seed}"
         shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off
         settings = [part for each in changes for part in ("--set", each)]
-        seconds = run([*MULTIGAN, "quickstart", "--seed", str(seed), "--out", str(place), *settings])
-        os.replace(place / "digits.onnx", model)
+        seconds = run([*MULTIGAN, "quickstart", what, "--seed", str(seed), "--out", str(place), *settings])
+        os.replace(place / f"{stem}.onnx", model)
         model.with_suffix(".json").write_text(json.dumps(seconds))
     return model
 
