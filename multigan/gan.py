@@ -94,6 +94,10 @@ class GanHead(ABC, Generic[R]):
     def augmentation(self) -> Augmenting | None:
         """What the recipe's augmentation does to samples, or None."""
 
+    def view(self, discriminator: nn.Module) -> Callable[[Tensor], Tensor] | None:
+        """A fixed transform of samples to what the discriminator takes, at which penalties are then taken; or None."""
+        return None
+
     def game(
         self,
         generator: nn.Module,
@@ -106,16 +110,18 @@ class GanHead(ABC, Generic[R]):
         augmentation = None
         if chosen is not None and apply is not None:
             augmentation = ControlledAugmentation(apply, chosen, self.recipe.training.samples, device)
+        view = self.view(discriminator)
         return Game(
             generator,
             discriminator,
             latent=self.recipe.latent.size,
             distribution=self.recipe.latent.distribution,
             augmentation=augmentation,
+            view=view,
             arithmetic=arithmetic,
             device=device,
             compiled=compiled,
-            penalize=chosen.penalize if chosen else "before",
+            penalize="after" if view is not None else chosen.penalize if chosen else "before",
         )
 
     def phases(self, game: Game) -> list[Phase]:

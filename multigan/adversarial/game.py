@@ -80,7 +80,8 @@ class Game:
     """generator(latent, **conditions) -> samples; discriminator(samples, **conditions) -> logits `[B]`.
 
     latent: the size of the generator's noise. compiled: stands in for a network, by name, where its gradient is not
-    differentiated again.
+    differentiated again. view: a fixed transform of samples, after the augmentation, to what the discriminator takes.
+    penalize: where penalties take the gradient: at the sample, or after both.
     """
 
     generator: nn.Module
@@ -88,6 +89,7 @@ class Game:
     latent: int
     distribution: Distribution = "normal"
     augmentation: Augmentation | None = None
+    view: Callable[[Tensor], Tensor] | None = None
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     compiled: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)
@@ -157,9 +159,9 @@ class Game:
 
     def augment(self, samples: Tensor, kind: str) -> Tensor:
         """What the discriminator sees of `samples`; `kind` (real, fake, between) names the random stream."""
-        if self.augmentation is None:
-            return samples
-        return self.augmentation(samples, self.now, f"{self.now.phase}/{kind}")
+        if self.augmentation is not None:
+            samples = self.augmentation(samples, self.now, f"{self.now.phase}/{kind}")
+        return samples if self.view is None else self.arithmetic.place(self.view(samples))
 
     def observe(self, real_logits: Tensor) -> None:
         """Note how sure the discriminator is of the real samples of a part `[B]`, for the augmentation."""
@@ -178,7 +180,7 @@ class Game:
             layer.draw(self.now.draws, "/".join(filter(None, (use, name, place))))
 
     def judge(self, samples: Tensor, batch: Batch, kind: str, twice: bool = False) -> Tensor:
-        """The discriminator's logits `[B]` on samples as they are.
+        """The discriminator's logits `[B]` on samples as `augment` gives them.
 
         kind: real, fake or between, which names the random streams of its layers. twice: the gradient will be
         differentiated again.

@@ -66,7 +66,7 @@ def _penalties(
 
 
 def _judge_at(game: Game, batch: Batch, sample: Tensor, kind: str, penalised: bool) -> tuple[Tensor, Tensor]:
-    """The tensor at which the gradient is taken, and the logits of the augmented sample."""
+    """The tensor at which the gradient is taken, and the logits of what is seen of the sample."""
     point = sample.detach()
     if penalised and game.penalize == "before":
         point.requires_grad_()

@@ -16,6 +16,7 @@ from multigan.audio.config import AudioRecipe
 from multigan.audio.data.stream import AudioStream, open_stream
 from multigan.audio.features import extractor
 from multigan.audio.networks import Shape, build_discriminator, build_generator
+from multigan.audio.networks.spectral import SpectralDiscriminator
 from multigan.contract import Contract, Output
 from multigan.errors import UserError
 from multigan.gan import Augmenting, FixedEvaluator, GanHead, gan_contract
@@ -86,6 +87,9 @@ class Head(GanHead[AudioRecipe]):
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         return networks(self.recipe)
+
+    def view(self, discriminator: nn.Module) -> Callable[[Tensor], Tensor] | None:
+        return discriminator.view if isinstance(discriminator, SpectralDiscriminator) else None
 
     def augmentation(self) -> Augmenting | None:
         return augment.Augmentation(self.recipe.augment.kinds) if self.recipe.augment else None

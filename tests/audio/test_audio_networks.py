@@ -22,6 +22,7 @@ from multigan.adversarial.objectives import Discriminator
 from multigan.adversarial.regularizers import Penalty
 from multigan.audio.config import AudioRecipe, Spectral, WaveGan
 from multigan.audio.networks import Shape, build_discriminator, build_generator
+from multigan.audio.networks.spectral import SpectralDiscriminator
 from multigan.audio.networks.wavegan import PhaseShuffle, shifted, shifted_each
 from multigan.audio.transform import InverseStft, Stft
 from multigan.exporters.graph import quiet
@@ -58,6 +59,11 @@ def pair(
 
 def count(network: nn.Module) -> int:
     return sum(each.numel() for each in network.parameters())
+
+
+def seen(discriminator: nn.Module, sounds: torch.Tensor) -> torch.Tensor:
+    """What the discriminator takes of sounds."""
+    return discriminator.view(sounds) if isinstance(discriminator, SpectralDiscriminator) else sounds
 
 
 # --- the reference's numbers ------------------------------------------------------------------------------------------
@@ -197,7 +203,7 @@ def test_shapes(kind: str, channels: int, classes: int) -> None:
     generator, discriminator = pair(NETWORKS[kind], 1024, channels, classes)
     label = torch.tensor([0, 2]) if classes else None
     sounds = generator(torch.randn(2, LATENT), label)
-    logits = discriminator(sounds, label)
+    logits = discriminator(seen(discriminator, sounds), label)
     assert sounds.shape == (2, channels, 1024)
     assert logits.shape == (2,)
     assert sounds.dtype == logits.dtype == torch.float32
@@ -212,7 +218,7 @@ def test_the_class_matters(kind: str) -> None:
     latent = torch.randn(1, LATENT).expand(3, -1)
     sounds = generator.eval()(latent, torch.arange(3))
     assert not torch.equal(sounds[0], sounds[1])
-    logits = discriminator.eval()(sounds[:1].expand(3, -1, -1), torch.arange(3))
+    logits = discriminator.eval()(seen(discriminator, sounds[:1].expand(3, -1, -1)), torch.arange(3))
     assert len(set(logits.tolist())) == 3
     with pytest.raises(ValueError, match="label"):
         generator(latent)
@@ -223,7 +229,11 @@ def test_the_class_matters(kind: str) -> None:
 def test_penalties_on_waveforms_by_finite_differences(kind: str, penalty: str) -> None:
     """The derivative of the discriminator's loss along a direction in its weights, phase shuffle drawn the same."""
     generator, discriminator = (net.double() for net in pair(NETWORKS[kind], 512))
-    game = Game(generator, discriminator, LATENT, arithmetic=Arithmetic(torch.float64))
+    view = discriminator.view if isinstance(discriminator, SpectralDiscriminator) else None
+    arithmetic = Arithmetic(torch.float64)
+    game = Game(
+        generator, discriminator, LATENT, view=view, arithmetic=arithmetic, penalize="after" if view else "before"
+    )
     form = regularizers.half_square if penalty == "r1" else regularizers.unit_distance
     chosen = Penalty(penalty, "real" if penalty == "r1" else "between", form, schedules.constant(3.0))
     objective = Discriminator(losses.Wasserstein(), [chosen])
@@ -288,7 +298,7 @@ def test_the_spectral_discriminator_hears_levels_and_not_phases() -> None:
         0.1 * torch.sin(2 * torch.pi * 1000 * place),
     )  # fmt: skip
     with torch.no_grad():
-        logits = discriminator(torch.stack([sine, cosine, quiet])[:, None])
+        logits = discriminator(seen(discriminator, torch.stack([sine, cosine, quiet])[:, None]))
     assert abs(logits[0] - logits[1]) < 0.2 * abs(logits[0] - logits[2])
 
 

@@ -177,6 +177,15 @@ def test_the_gradient_is_taken_before_or_after_the_augmentation(place: str, stee
     assert value(played, batch, penalty(kind)).item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(("place", "steeper"), [("before", 36), ("after", 1)])
+def test_the_gradient_is_taken_before_or_after_the_view(place: str, steeper: int) -> None:
+    """The view comes after the augmentation: both together are 6 times as steep."""
+    critic = Linear(torch.randn(3, dtype=torch.float64))
+    played, batch = of(critic, (3,), augmentation=Stretch(), penalize=place, view=lambda samples: 3 * samples)
+    expected = steeper * float(critic.weight.detach().square().sum()) / 2
+    assert value(played, batch, penalty("r1")).item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_loss_scale_of_half_precision_cancels() -> None:
     inputs = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
     logits = inputs.pow(3).sum(1)

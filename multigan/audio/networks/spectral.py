@@ -52,7 +52,11 @@ class SpectralGenerator(nn.Module):
 
 
 class SpectralDiscriminator(nn.Module):
-    """The log-magnitude of the transform, and a two-dimensional discriminator that sees it from -1 to 1."""
+    """A two-dimensional discriminator of the log-magnitude of the transform, from -1 to 1.
+
+    It takes what `view` makes of sounds. Penalties are taken there: the slope of a logarithm at a quiet sample is so
+    steep that a penalty at the waveform would say of the quiet parts alone that the logit may not depend on them.
+    """
 
     def __init__(self, settings: Spectral, shape: Shape):
         super().__init__()
@@ -63,12 +67,16 @@ class SpectralDiscriminator(nn.Module):
         self.floor = (full_scale(window) * 10 ** (QUIETEST / 20)) ** 2
         self.full = full_scale(window)
 
-    def forward(self, sounds: Tensor, label: Tensor | None = None) -> Tensor:
-        """sounds `[B, C, T]`, label int64 `[B]` if conditional -> logits `[B]`."""
+    def view(self, sounds: Tensor) -> Tensor:
+        """sounds `[B, C, T]` -> planes `[B, C, window / 2, frames]`."""
         with torch.autocast(sounds.device.type, enabled=False):
             real, imaginary = self.transform(sounds if sounds.dtype == torch.float64 else sounds.float())
             power = real * real + imaginary * imaginary + self.floor
             decibels = (10 / math.log(10)) * torch.log(power / self.full**2)
-            planes = (decibels - QUIETEST) * (2 / (LOUDEST - QUIETEST)) - 1
+            planes: Tensor = (decibels - QUIETEST) * (2 / (LOUDEST - QUIETEST)) - 1
+        return planes
+
+    def forward(self, planes: Tensor, label: Tensor | None = None) -> Tensor:
+        """planes as `view` makes them, label int64 `[B]` if conditional -> logits `[B]`."""
         logits: Tensor = self.network(planes, label)
         return logits
