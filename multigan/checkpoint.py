@@ -171,12 +171,16 @@ def start_from(module: nn.Module, weights: Weights, name: str) -> None:
 
 
 def load_generator(path: Path, which: str = GENERATOR_EMA) -> tuple[Recipe, nn.Module, int]:
-    """The recipe, the generator in evaluation mode on the CPU, and the samples seen, from a weights file."""
+    """The recipe, the generator in evaluation mode on the CPU, and the samples seen, from a weights file.
+
+    The generator takes the inputs of `heads.contract` and gives its output.
+    """
     weights = load(path)
     _check_size(weights)
     generator, _ = heads.head(weights.recipe).networks()
     fill(generator, weights, which)
-    return weights.recipe, generator.eval().requires_grad_(False), weights.samples
+    whole = heads.exportable(weights.recipe, generator)
+    return weights.recipe, whole.eval().requires_grad_(False), weights.samples
 
 
 def _check_size(weights: Weights) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -150,10 +150,13 @@ class GanHead(ABC, Generic[R]):
         return torch.from_numpy(latents), Batch(torch.empty(count, 0), conditions)
 
 
-def gan_contract(recipe: GanRecipe, samples: int, output: Output, **extra: object) -> Contract:
-    """latent `[batch, Z]`, and label `[batch]` of a conditional generator, to `output`."""
+def gan_contract(
+    recipe: GanRecipe, samples: int, output: Output, drawn: Sequence[Input] = (), **extra: object
+) -> Contract:
+    """latent `[batch, Z]`, what else is `drawn`, and label `[batch]` of a conditional generator, to `output`."""
     labels = (recipe.data.classes or []) if recipe.conditional else []
-    inputs = [Input("latent", "latent", "float32", ["batch", recipe.latent.size], recipe.latent.distribution)]
+    latent = Input("latent", "latent", "float32", ["batch", recipe.latent.size], recipe.latent.distribution)
+    inputs = [latent, *drawn]
     if recipe.conditional:
         inputs.append(Input("label", "label", "int64", ["batch"], minimum=0, maximum=len(labels) - 1))
     public = recipe.model_dump(mode="json", exclude_none=True)
@@ -187,8 +190,9 @@ def fixed_samples(
 class FixedEvaluator:
     """`multigan.heads.Evaluator`: the same samples of a seed, with the labels of the real ones, at every evaluation.
 
-    reference: real samples `[n, ...]` as `extractor` takes them. finish: float32 samples as it takes them. seed: the
-    recipe's next one, so that what is measured is not what is previewed.
+    reference: real samples `[n, ...]` as `extractor` takes them. finish: called with what the generator gave, float32
+    on the CPU, and the number of the first; gives samples as the extractor takes them. Their seed is the recipe's next
+    one, so that what is measured is not what is previewed.
     """
 
     def __init__(
@@ -199,7 +203,7 @@ class FixedEvaluator:
         reference: Any,
         labels: Tensor | None,
         protocol: str,
-        finish: Callable[[Any], Any] = lambda samples: samples,
+        finish: Callable[[Tensor, int], Any],
     ):
         self.name, self.protocol = extractor.metric, protocol
         self._contract, self._seed = contract, recipe.seed + 1
@@ -210,6 +214,6 @@ class FixedEvaluator:
     def __call__(self, sampler: Sampler) -> dict[str, float]:
         def samples(count: int) -> Any:
             made = fixed_samples(sampler, self._contract, self._seed, count, self._labels)
-            return np.concatenate([self._finish(each.numpy()) for each in made])
+            return np.concatenate([self._finish(each, part * AT_ONCE) for part, each in enumerate(made)])
 
         return self._measure(samples)

@@ -1,6 +1,8 @@
 """The heads, by modality. A head knows its modality and never the training loop.
 
-Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)` and `contract(recipe, samples)`.
+Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)` and `contract(recipe, samples)`. Where
+a generator in training makes something else than its contract says, it has `exportable(recipe, generator)`, too; where
+exports need another tolerance than most, `tolerance(recipe)`.
 """
 
 from __future__ import annotations
@@ -124,3 +126,17 @@ def contract(recipe: Recipe, samples: int) -> Contract:
     """What an exported generator of this recipe says of itself."""
     made: Contract = _module(recipe.modality).contract(recipe, samples)
     return made
+
+
+def exportable(recipe: Recipe, generator: nn.Module) -> nn.Module:
+    """The network that takes the inputs of `contract` and gives its output: the generator, or one that holds it."""
+    module = _module(recipe.modality)
+    found: nn.Module = module.exportable(recipe, generator) if hasattr(module, "exportable") else generator
+    return found
+
+
+def tolerance(recipe: Recipe) -> float | None:
+    """How far an exported file may be from torch where the recipe has a tolerance of its own."""
+    module = _module(recipe.modality)
+    found: float | None = module.tolerance(recipe) if hasattr(module, "tolerance") else None
+    return found

@@ -83,6 +83,11 @@ def chosen(data: str | None, gpu: bool, like: Recipe | None) -> tuple[dict[str, 
         trained = like.model_dump(mode="json", exclude_none=True)
         for part in ("generator", "discriminator", "latent", "conditional"):
             mapping[part] = trained[part]
+        if trained["generator"]["kind"] == "specgan":  # whose game is played on spectrograms, by rules of their own
+            for part in ("loss", "regularizers", "generator_optimizer", "discriminator_optimizer"):
+                mapping[part] = trained[part]
+            mapping["training"]["discriminator_steps"] = trained["training"]["discriminator_steps"]
+            mapping.pop("augment", None)
         mapping["data"] |= {part: trained["data"][part] for part in ("rate", "length", "channels")}
         sentences.append(f"Networks, rate and length are those of {like.name}, which the training starts from.")
     return mapping, sentences

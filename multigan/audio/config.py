@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from multigan.networks.config import Convolutional
 from multigan.settings import Augment, Data, GanRecipe, Network, Settings
@@ -50,6 +50,12 @@ class AudioData(Data):
         return self
 
 
+def _odd(kernel: int) -> int:
+    if kernel % 2 == 0:
+        raise ValueError(f"{kernel} has no middle: choose {kernel - 1} or {kernel + 1}")
+    return kernel
+
+
 class WaveGan(Network):
     """WaveGAN (Donahue et al., 2019): convolutions of length 25 along the waveform, stride after stride."""
 
@@ -58,7 +64,7 @@ class WaveGan(Network):
     """Channels at the finest stage; each coarser one has twice as many."""
     strides: list[Annotated[int, Field(ge=2, le=8)]] = Field([4, 4, 4, 4, 4], min_length=1, max_length=9)
     """Of the layers in the order in which each network has them. Their product divides the length."""
-    kernel: int = Field(25, ge=3, le=63)
+    kernel: Annotated[int, AfterValidator(_odd)] = Field(25, ge=3, le=63)
     upsampling: Literal["transposed", "nearest"] = "transposed"
     """Of the generator: transposed convolutions, or repeated samples and then convolutions."""
     post_filter: int = Field(0, ge=0, le=4096)
@@ -68,12 +74,6 @@ class WaveGan(Network):
     shuffle_each: bool = False
     """A shift for each sample, rather than one for the batch as in the authors' code."""
     normalize: Literal["none", "batch"] = "none"
-
-    @model_validator(mode="after")
-    def _odd(self) -> WaveGan:
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel: {self.kernel} has no middle: choose {self.kernel - 1} or {self.kernel + 1}")
-        return self
 
     def batch_norm(self, role: Literal["generator", "discriminator"]) -> bool:
         return self.normalize == "batch"
@@ -122,7 +122,31 @@ class Spectral(Network):
         return False
 
 
-AudioNetwork = Annotated[WaveGan | Spectral, Field(discriminator="kind")]
+class SpecGan(Network):
+    """SpecGAN (Donahue et al., 2019): two-dimensional convolutions on standardised log-magnitude spectrograms.
+
+    Both networks are of this kind: the game is played on spectrograms, and the exported generator finds the phases by
+    Griffin and Lim's algorithm. What is not said to be of both is the generator's alone.
+    """
+
+    kind: Literal["specgan"]
+    transform: Transform = Transform(window=256, hop=128)
+    """Of both, and the same in both."""
+    width: int = Field(64, ge=1, le=512)
+    """Of both: channels at the finest stage; each coarser one has twice as many."""
+    kernel: Annotated[int, AfterValidator(_odd)] = Field(5, ge=3, le=15)
+    """Of both: the sides of the convolutions, whose stride is 2."""
+    sigmas: float = Field(3.0, ge=0.5, le=10)
+    """A level so many standard deviations from its bin's mean is seen as 1 or -1; what lies beyond is clipped."""
+    floor: float = Field(-80.0, ge=-160, le=-20)
+    """Decibels of the magnitude, against a full-scale sine's, that is added before the logarithm is taken, and taken
+    off again before the phases are found. The authors' code has -156."""
+    griffin_lim: int = Field(16, ge=0, le=128)
+    """Iterations of the algorithm that finds the phases."""
+
+
+AnyNetwork = WaveGan | Spectral | SpecGan
+AudioNetwork = Annotated[AnyNetwork, Field(discriminator="kind")]
 
 
 class AudioAugment(Augment):
@@ -150,6 +174,37 @@ class AudioRecipe(GanRecipe):
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
+    def _spectrograms(self) -> AudioRecipe:
+        """What a game on spectrograms asks of the rest."""
+        generator, discriminator = self.generator, self.discriminator
+        if not (isinstance(generator, SpecGan) and isinstance(discriminator, SpecGan)):
+            for role, one, other in (
+                ("generator", generator, discriminator),
+                ("discriminator", discriminator, generator),
+            ):
+                if isinstance(other, SpecGan):
+                    raise ValueError(
+                        f"{role}.kind: {one.kind} plays on waveforms and the other network, specgan, on spectrograms: "
+                        "set both to specgan, or neither"
+                    )
+            return self
+        if generator.transform != discriminator.transform:
+            raise ValueError(
+                "discriminator.transform: it differs from the generator's, whose spectrograms the discriminator sees: "
+                "set both to the same window and hop"
+            )
+        if self.augment is not None:
+            raise ValueError(
+                "augment: it changes waveforms, and a discriminator of kind specgan sees spectrograms: leave it away"
+            )
+        if any(getattr(each, "gamma", None) == "auto" for each in self.regularizers):
+            raise ValueError(
+                "regularizers: gamma auto has a rule for waveforms alone, and specgan plays on spectrograms: give "
+                "gamma a number, or use {kind: gradient_penalty} with the loss wasserstein"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _length(self) -> AudioRecipe:
         if self.data.length is not None:
             for role in ("generator", "discriminator"):
@@ -157,12 +212,12 @@ class AudioRecipe(GanRecipe):
         return self
 
 
-def step_of(network: WaveGan | Spectral) -> int:
+def step_of(network: AnyNetwork) -> int:
     """What a length must be a multiple of for the network: the product of the strides; 16 hops."""
     return network.stride if isinstance(network, WaveGan) else network.transform.hop * 16
 
 
-def check_length(role: str, network: WaveGan | Spectral, length: int) -> None:
+def check_length(role: str, network: AnyNetwork, length: int) -> None:
     """Raise ValueError, with the nearest length that there is, where the network cannot make or judge `length`."""
     step = step_of(network)
     if length % step:

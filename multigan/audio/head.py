@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multigan import sounds
+from multigan import noise, sounds
+from multigan.adversarial.batch import Stream
+from multigan.adversarial.game import Arithmetic, Game
 from multigan.audio import augment
 from multigan.audio.choosing import settle
-from multigan.audio.config import AudioRecipe
+from multigan.audio.config import AudioRecipe, SpecGan
 from multigan.audio.data.stream import AudioStream, open_stream
 from multigan.audio.features import extractor
 from multigan.audio.networks import Shape, build_discriminator, build_generator
+from multigan.audio.networks.specgan import SpecGanGenerator, Voiced
 from multigan.audio.networks.spectral import SpectralDiscriminator
-from multigan.contract import Contract, Output
+from multigan.audio.spectrograms import PART, Spectrograms, SpectrogramStream
+from multigan.contract import Contract, Input, Output
 from multigan.errors import UserError
 from multigan.gan import Augmenting, FixedEvaluator, GanHead, gan_contract
 from multigan.heads import Data, Evaluator
@@ -30,6 +34,11 @@ HEARD = 16
 NOISE = 0.5
 """A spectrum as flat as this is noise."""
 
+PHASE_STREAM = noise.LATENT_STREAM + 1
+"""Of a seed's noise: the latent's is the first, the phase's the next."""
+VOCODER_TOLERANCE = 1e-3
+"""Of an export with Griffin and Lim's algorithm inside."""
+
 
 def resolve(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
     """Fill in rate, length, channels, classes and gamma where the recipe leaves them to the data."""
@@ -37,10 +46,27 @@ def resolve(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
 
 
 def contract(recipe: AudioRecipe, samples: int) -> Contract:
-    """latent `[batch, Z]`, and label `[batch]` of a conditional generator, to sound `[batch, C, T]` in [-1, 1]."""
+    """latent `[batch, Z]`, and label `[batch]` of a conditional generator, to sound `[batch, C, T]` in [-1, 1].
+
+    Of a generator of spectrograms also phase `[batch, C, bins, frames]`: where Griffin and Lim's algorithm begins.
+    """
     length, channels, rate = _size(recipe)
     output = Output("sound", "float32", ["batch", channels, length], -1.0, 1.0)
-    return gan_contract(recipe, samples, output, sample_rate=rate)
+    drawn, generator = [], recipe.generator
+    if isinstance(generator, SpecGan):
+        shape: list[int | str] = ["batch", channels, generator.transform.window // 2, length // generator.transform.hop]
+        drawn = [Input("phase", "noise", "float32", shape, "uniform", minimum=-1.0, maximum=1.0)]
+    return gan_contract(recipe, samples, output, drawn, sample_rate=rate)
+
+
+def exportable(recipe: AudioRecipe, generator: nn.Module) -> nn.Module:
+    """A generator of sounds: itself, or with what makes sounds of its spectrograms."""
+    return Voiced(generator) if isinstance(generator, SpecGanGenerator) else generator
+
+
+def tolerance(recipe: AudioRecipe) -> float | None:
+    """How far an exported file may be from torch: each of Griffin and Lim's iterations makes rounding larger."""
+    return VOCODER_TOLERANCE if isinstance(recipe.generator, SpecGan) else None
 
 
 def _size(recipe: AudioRecipe) -> tuple[int, int, int]:
@@ -71,6 +97,10 @@ class Head(GanHead[AudioRecipe]):
         super().__init__(recipe)
         self._flatness = 0.0
         """The real sounds'."""
+        self._stream: SpectrogramStream | None = None
+        """The data of a game on spectrograms, which knows their statistics."""
+        self._heard: tuple[Tensor, int, Tensor] | None = None
+        """The last spectrograms that were made sounds of, the number of the first, and the sounds."""
 
     def contract(self) -> Contract:
         return contract(self.recipe, 0)
@@ -82,11 +112,55 @@ class Head(GanHead[AudioRecipe]):
         first = stream.take(0, count)
         real = first.sample.float().cpu().numpy()
         self._flatness = sounds.level(real).flatness
-        variety = self.diversity(first.sample, first.conditions.get("label"))
-        return Data(stream, variety, stream.identity(), stream.sentences())
+        played: Stream = stream
+        seen = first.sample
+        if isinstance(self.recipe.generator, SpecGan):
+            spectrograms = Spectrograms(self.recipe.generator, channels, length).to(device)
+            spectrograms.measure(first.sample)
+            played = self._stream = SpectrogramStream(stream, spectrograms)
+            seen = spectrograms(seen)
+        variety = self.diversity(seen, first.conditions.get("label"))
+        return Data(played, variety, stream.identity(), stream.sentences())
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
-        return networks(self.recipe)
+        generator, discriminator = networks(self.recipe)
+        if self._stream is not None and isinstance(generator, SpecGanGenerator):
+            generator.spectrograms.load_state_dict(self._stream.spectrograms.state_dict())
+        return generator, discriminator
+
+    def game(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        arithmetic: Arithmetic,
+        device: torch.device,
+        compiled: Mapping[str, nn.Module],
+    ) -> Game:
+        if self._stream is not None and isinstance(generator, SpecGanGenerator):
+            # Its own statistics, which a checkpoint may have given it: data and generator cannot disagree.
+            self._stream.spectrograms = generator.spectrograms
+        return super().game(generator, discriminator, arithmetic, device, compiled)
+
+    @torch.no_grad()
+    def heard(self, samples: Tensor, start: int = 0) -> Tensor:
+        """What the generator made as sounds `[N, C, T]`: itself, or the sounds of its spectrograms.
+
+        start: the number of the first one. The phases are those that `multigan generate --seed SEED` draws for the
+        same samples.
+        """
+        if samples.dim() == 3 or self._stream is None:
+            return samples
+        if self._heard is None or self._heard[0] is not samples or self._heard[1] != start:
+            self._heard = samples, start, self._sounds(self._stream.spectrograms, samples, start)
+        return self._heard[2]
+
+    def _sounds(self, spectrograms: Spectrograms, planes: Tensor, start: int) -> Tensor:
+        phase = self.contract().input("noise")
+        assert phase is not None
+        drawn = torch.from_numpy(noise.latents(phase, self.recipe.seed, start, len(planes), stream=PHASE_STREAM))
+        place = spectrograms.mean.device
+        parts = zip(planes.split(PART), drawn.split(PART), strict=True)
+        return torch.cat([spectrograms.sounds(each.to(place), begun.to(place)).float().cpu() for each, begun in parts])
 
     def view(self, discriminator: nn.Module) -> Callable[[Tensor], Tensor] | None:
         return discriminator.view if isinstance(discriminator, SpectralDiscriminator) else None
@@ -96,11 +170,14 @@ class Head(GanHead[AudioRecipe]):
 
     def diversity(self, samples: Tensor, labels: Tensor | None) -> float:
         """Of the log spectra over time: the waveform's own is that of the phases, in which all sounds differ."""
-        spectra = np.log(sounds.power(samples.float().cpu().numpy()) + 1e-6)
-        return super().diversity(torch.from_numpy(spectra), None if labels is None else labels.cpu())
+        if samples.dim() == 4 and self._stream is not None:
+            spectra = self._stream.spectrograms.levels(samples.to(self._stream.spectrograms.mean.device)).cpu()
+        else:
+            spectra = torch.from_numpy(np.log(sounds.power(samples.float().cpu().numpy()) + 1e-6))
+        return super().diversity(spectra, None if labels is None else labels.cpu())
 
     def save_preview(self, samples: Tensor, path: Path) -> list[Path]:
-        made = samples.float().cpu().numpy()
+        made = self.heard(samples).float().cpu().numpy()
         _, _, rate = _size(self.recipe)
         names = (self.recipe.data.classes or []) if 0 < self.classes <= 16 else []
         picture = path.with_suffix(".png")
@@ -112,7 +189,7 @@ class Head(GanHead[AudioRecipe]):
         return files
 
     def remarks(self, samples: Tensor) -> tuple[dict[str, float], dict[str, str]]:
-        found = sounds.level(samples.float().cpu().numpy())
+        found = sounds.level(self.heard(samples).float().cpu().numpy())
         figures = {
             "loudness": found.loudness,
             "silent": found.silent,
@@ -133,12 +210,19 @@ class Head(GanHead[AudioRecipe]):
         return figures, said
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
-        stream = data.stream
+        stream = data.stream.stream if isinstance(data.stream, SpectrogramStream) else data.stream
         if not isinstance(stream, AudioStream):
             raise TypeError("the data is not of sounds")
         recipe = self.recipe
         indices = np.random.default_rng(recipe.seed).permutation(len(stream))[: recipe.evaluation.samples]
         labels = stream.labels[torch.from_numpy(indices)] if stream.labels is not None else None
-        chosen = extractor(recipe.evaluation.extractor, _size(recipe)[2])
         protocol = f"{len(indices)} of the {len(stream):,} slices of {stream.source.place}"
-        return FixedEvaluator(recipe, self.contract(), chosen, stream.samples(indices).numpy(), labels, protocol)
+        return FixedEvaluator(
+            recipe,
+            self.contract(),
+            extractor(recipe.evaluation.extractor, _size(recipe)[2]),
+            stream.samples(indices).numpy(),
+            labels,
+            protocol,
+            finish=lambda samples, start: self.heard(samples, start).numpy(),
+        )

@@ -13,6 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def full_scale(window: int) -> float:
+    """The magnitude of a sine of amplitude 1 in the bin of its frequency: a quarter of the window, Hann's mean being
+    a half."""
+    return window / 4
+
+
 def bases(window: int) -> Tensor:
     """cos and -sin of each bin, windowed: `[window, 1, window]`, the first half the real parts (Hann, periodic)."""
     place = torch.arange(window, dtype=torch.float64)

@@ -15,7 +15,13 @@ def export(
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX, the one format and so the default.")] = True,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("model.onnx"),
-    tolerance: Annotated[float, typer.Option(help="The largest difference from torch that is accepted.")] = 1e-4,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="The largest difference from torch that is accepted.",
+            show_default="1e-4; of specgan 1e-3",
+        ),
+    ] = None,
 ) -> None:
     """Write a run's generator as one .onnx file.
 

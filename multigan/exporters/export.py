@@ -53,13 +53,16 @@ class Report:
         )
 
 
-def export(weights: Path, out: Path, tolerance: float = TOLERANCE) -> Report:
+def export(weights: Path, out: Path, tolerance: float | None = None) -> Report:
     """Export the averaged generator of a checkpoint's `weights` file to `out`.
 
-    Raises UserError where the checkpoint cannot be read, torch cannot export the network, the file differs from torch
-    by more than `tolerance` at batch 1, 2, 3 or 16, or `out` cannot be written; then nothing is written.
+    tolerance: absent: the recipe's own (`heads.tolerance`), or TOLERANCE. Raises UserError where the checkpoint cannot
+    be read, torch cannot export the network, the file differs from torch by more than the tolerance at batch 1, 2, 3 or
+    16, or `out` cannot be written; then nothing is written.
     """
     recipe, generator, samples_seen = load_generator(weights)
+    if tolerance is None:
+        tolerance = heads.tolerance(recipe) or TOLERANCE
     return export_module(generator, heads.contract(recipe, samples_seen), out, tolerance)
 
 

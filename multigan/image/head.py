@@ -126,9 +126,14 @@ class Head(GanHead[ImageRecipe]):
         if name == "auto":
             name = "efflite0" if device.type == "cuda" else "efflite0-112"
         protocol = f"{len(indices)} of the {len(stream):,} pictures of {stream.survey.place}"
-        reference = stream.samples(indices).numpy()
         return FixedEvaluator(
-            recipe, self.contract(), extractor(name, device), reference, labels, protocol, finish=quantize
+            recipe,
+            self.contract(),
+            extractor(name, device),
+            stream.samples(indices).numpy(),
+            labels,
+            protocol,
+            finish=lambda samples, _: quantize(samples.numpy()),
         )
 
 

@@ -21,6 +21,16 @@ def msr_(weight: Tensor, fan_in: int, gain: float = 1.0) -> None:
     nn.init.normal_(weight, 0.0, gain / math.sqrt(fan_in))
 
 
+def glorot_(network: nn.Module) -> None:
+    """Glorot's uniform weights and biases of zero in every linear layer and convolution, as TensorFlow's begin."""
+    kinds = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d
+    for module in network.modules():
+        if isinstance(module, kinds):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 def convolution(
     before: int, after: int, kernel: int = 1, *, gain: float = 1.0, groups: int = 1, bias: bool = False
 ) -> nn.Conv2d:

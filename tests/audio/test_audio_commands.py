@@ -31,6 +31,11 @@ SMALL = [
 ]  # fmt: skip
 TINY = {
     "wavegan": ["generator.width=2", "discriminator.width=2", "training.discriminator_steps=2"],
+    "specgan": [
+        *(f"{role}.{change}" for role in ("generator", "discriminator") for change in (
+            "width=2", "transform={window: 64, hop: 16}")),
+        "training.discriminator_steps=2", "generator.griffin_lim=2",
+    ],
     "drums": [
         *(f"{role}.{change}" for role in ("generator", "discriminator") for change in (
             "network.width=4", "transform={window: 64, hop: 16}")),

@@ -1,28 +1,39 @@
 """The audio networks, built from a resolved recipe.
 
 `generator(latent, label=None) -> [B, C, T]` in [-1, 1], `discriminator(sounds, label=None) -> logits [B]`; an
-unconditional network takes no notice of a label.
+unconditional network takes no notice of a label. Those of kind specgan make and judge spectrograms.
 """
 
 from __future__ import annotations
 
 from torch import nn
 
-from multigan.audio.config import Spectral, WaveGan
+from multigan.audio.config import AnyNetwork, SpecGan, Spectral, WaveGan
 from multigan.audio.networks.shapes import Shape
+from multigan.audio.networks.specgan import SpecGanDiscriminator, SpecGanGenerator
 from multigan.audio.networks.spectral import SpectralDiscriminator, SpectralGenerator
 from multigan.audio.networks.wavegan import WaveGanDiscriminator, WaveGanGenerator
 
 __all__ = ["Shape", "build_discriminator", "build_generator"]
 
 
-def build_generator(settings: WaveGan | Spectral, shape: Shape) -> nn.Module:
+def build_generator(settings: AnyNetwork, shape: Shape) -> nn.Module:
     """The generator, freshly initialised."""
-    return WaveGanGenerator(settings, shape) if isinstance(settings, WaveGan) else SpectralGenerator(settings, shape)
+    match settings:
+        case WaveGan():
+            return WaveGanGenerator(settings, shape)
+        case Spectral():
+            return SpectralGenerator(settings, shape)
+        case SpecGan():
+            return SpecGanGenerator(settings, shape)
 
 
-def build_discriminator(settings: WaveGan | Spectral, shape: Shape) -> nn.Module:
+def build_discriminator(settings: AnyNetwork, shape: Shape) -> nn.Module:
     """The discriminator, freshly initialised."""
-    if isinstance(settings, WaveGan):
-        return WaveGanDiscriminator(settings, shape)
-    return SpectralDiscriminator(settings, shape)
+    match settings:
+        case WaveGan():
+            return WaveGanDiscriminator(settings, shape)
+        case Spectral():
+            return SpectralDiscriminator(settings, shape)
+        case SpecGan():
+            return SpecGanDiscriminator(settings, shape)

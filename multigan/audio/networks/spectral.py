@@ -9,18 +9,12 @@ from torch import Tensor, nn
 
 from multigan.audio.config import Spectral
 from multigan.audio.networks.shapes import Shape
-from multigan.audio.transform import InverseStft, Stft
+from multigan.audio.transform import InverseStft, Stft, full_scale
 from multigan.networks import shapes
 from multigan.networks.build import build_discriminator, build_generator
 
 QUIETEST, LOUDEST = -80.0, 0.0
 """Decibels of a magnitude against that of a full-scale sine, which the networks see as -1 and 1."""
-
-
-def full_scale(window: int) -> float:
-    """The magnitude of a sine of amplitude 1 in the bin of its frequency: a quarter of the window, Hann's mean being
-    a half."""
-    return window / 4
 
 
 class SpectralGenerator(nn.Module):

@@ -13,7 +13,7 @@ from multigan.adversarial.stochastic import Stochastic
 from multigan.audio.config import WaveGan
 from multigan.audio.networks.shapes import Shape
 from multigan.networks.convolution import Conv1d
-from multigan.networks.layers import LEAK, ClassProjection, LatentAndClass
+from multigan.networks.layers import LEAK, ClassProjection, LatentAndClass, glorot_
 
 SHUFFLED = 4
 """Phase shuffle comes after the first four layers, and never after the last."""
@@ -42,7 +42,7 @@ class WaveGanGenerator(nn.Module):
             if number < layers:
                 stages += [*_norm(after, normalized), nn.ReLU(inplace=True)]
         self.stages = nn.Sequential(*stages, nn.Tanh())
-        _initialise(self)
+        glorot_(self)
         self.post_filter = PostFilter(settings.post_filter) if settings.post_filter else None
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
@@ -74,7 +74,7 @@ class WaveGanDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         features = widths[-1] * (shape.length // settings.stride)
         self.logit = nn.Linear(features, 1)
-        _initialise(self)
+        glorot_(self)
         self.projection = ClassProjection(features, shape.classes) if shape.classes else None
 
     def forward(self, sounds: Tensor, label: Tensor | None = None) -> Tensor:
@@ -175,12 +175,3 @@ def shifted_each(features: Tensor, shift: Tensor) -> Tensor:
 
 def _norm(width: int, normalized: bool) -> list[nn.Module]:
     return [nn.BatchNorm1d(width)] if normalized else []
-
-
-def _initialise(network: nn.Module) -> None:
-    """Glorot's uniform weights and biases of zero, as TensorFlow's layers begin."""
-    for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.ConvTranspose1d):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
