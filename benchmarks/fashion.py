@@ -15,33 +15,23 @@ import argparse
 import gzip
 import io
 import json
-import shutil
-import statistics
-import time
 from pathlib import Path
 
 import numpy as np
+from _arms import options, trained
 from _models import multigan
 from _timing import machine, pin, table
 
 NAMES = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
 MARGIN = 2
 MEASURES = ["FD-EffLite0", "precision", "recall", "density", "coverage"]
-SHARE = 0.95
-"""Of the minutes that the horizon is set to: previews and checkpoints take the rest."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", required=True, type=Path, help="folder of the four idx files, gzipped or not")
-    parser.add_argument("--arms", nargs="*", default=["dcgan", "resnet", "r3gan"], help="recipes: names or files")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--trial", type=float, default=0.75, help="minutes of the trial that finds the speed")
     parser.add_argument("--samples", type=int, default=5000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--set", action="append", default=[], help="change every arm's recipe")
-    parser.add_argument("--out", type=Path, default=Path("build/fashion"))
+    options(parser, ["dcgan", "resnet", "r3gan"], "build/fashion")
     given = parser.parse_args()
     pin(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -86,46 +76,12 @@ def convert(folder: Path, path: Path) -> None:
 
 def play(arm: str, pictures: Path, given: argparse.Namespace) -> dict[str, object]:
     """Train and evaluate one arm; its figures."""
-    changes = [f"seed={given.seed}", *given.set]
-    folder = given.out / Path(arm).stem
-    done = folder / "trained.json"
-    if not done.exists():
-        trial = given.out / f"{Path(arm).stem}-trial"
-        for each in (trial, folder):
-            shutil.rmtree(each, ignore_errors=True)  # of a run that was broken off
-        train(arm, pictures, trial, given.trial, [*changes, "training.samples=100000000"])
-        samples = int(speed(trial) * 60 * given.minutes * SHARE)
-        began = time.perf_counter()
-        train(arm, pictures, folder, given.minutes, [*changes, f"training.samples={samples}"])
-        done.write_text(json.dumps({"minutes": (time.perf_counter() - began) / 60, "horizon": samples}))
-    trained = json.loads(done.read_text())
-    print(
-        f"{arm}: trained for {trained['minutes']:.1f} minutes towards {trained['horizon']:,} images; evaluating",
-        flush=True,
-    )
+    name = Path(arm).stem
+    found = trained(name, arm, "image", pictures, given, [])
+    folder = given.out / name
     multigan("evaluate", folder, "--samples", str(given.samples), "--seed", str(given.seed), "--out", folder / "report")
     report = json.loads((folder / "report" / "report.json").read_text())
-    shown = max(int(path.name.split(".")[0]) for path in (folder / "checkpoints").glob("*.state.safetensors"))
-    return {
-        **trained,
-        "shown": shown,
-        "images_per_second": speed(folder),
-        "figures": report["figures"],
-        "floor": report["floor"],
-        "protocol": report["protocol"],
-    }
-
-
-def train(arm: str, pictures: Path, folder: Path, minutes: float, changes: list[str]) -> None:
-    settings = [part for each in changes for part in ("--set", each)]
-    options = ["--minutes", f"{minutes:g}", "--out", folder, "--device", "cpu"]
-    multigan("train", "image", "--recipe", arm, "--data", pictures, *settings, *options)
-
-
-def speed(folder: Path) -> float:
-    """Images a second of a run: the median of its log."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return statistics.median(line["samples_per_second"] for line in lines if "samples_per_second" in line)
+    return {**found, **{part: report[part] for part in ("figures", "floor", "protocol")}}
 
 
 def show(folder: Path) -> None:
@@ -137,7 +93,7 @@ def show(folder: Path) -> None:
     rows = [["recipe", "minutes", "images shown", "images/s", *measures]]
     for name, arm in found.items():
         figures = [f"{arm['figures'][measure]:.3f}" for measure in measures]
-        rows.append([name, f"{arm['minutes']:.1f}", f"{arm['shown']:,}", f"{arm['images_per_second']:.0f}", *figures])
+        rows.append([name, f"{arm['minutes']:.1f}", f"{arm['shown']:,}", f"{arm['samples_per_second']:.0f}", *figures])
     floor = next(iter(found.values()))["floor"]
     rows.append(
         ["real against real", "", "", "", *(f"{floor[each]:.3f}" if each in floor else "" for each in measures)]

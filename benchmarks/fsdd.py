@@ -1,0 +1,202 @@
+"""Spoken digits: WaveGAN, SpecGAN and the inverse transform, the same minutes of the same cores each.
+
+    python benchmarks/fsdd.py --data fsdd.tar.gz --minutes 30
+
+The Free Spoken Digit Dataset (8 kHz, six speakers). The generators learn three speakers' digits, by class; a
+convolutional classifier, which has heard the other three speakers alone, says which digit a sample seems to be. Then
+`multigan evaluate` with both extractors. An arm's figures are kept in --out, so that arms can be run one at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from _arms import options, trained
+from _models import multigan
+from _timing import machine, pin, table
+from torch import nn
+from torch.nn import functional
+
+from multigan import evaluation
+from multigan.audio.features import BANDS, course, log_mel
+
+STRIDES = ["generator.strides=[4,4,4,4,2]", "discriminator.strides=[4,4,4,4,2]"]
+GAMMA = "gamma: {start: 5, end: 0.5}, every: 4"
+ADAM = "{lr: {start: 4.0e-4, end: 5.0e-5}, betas: [0.5, 0.99]}"
+RELATIVISTIC = [
+    "loss={kind: relativistic}",
+    f"regularizers=[{{kind: r1, {GAMMA}}}, {{kind: r2, {GAMMA}}}]",
+    f"generator_optimizer={ADAM}",
+    f"discriminator_optimizer={ADAM}",
+    "training.discriminator_steps=1",
+    "latent.distribution=normal",
+]
+ARMS = {
+    "wavegan": ("wavegan", STRIDES),
+    "wavegan_rpgan": ("wavegan", [*STRIDES, *RELATIVISTIC]),
+    "specgan": ("specgan", []),
+    "drums": ("drums", ["augment=null"]),
+}
+COMMON = ["conditional=true", "data.rate=8000", "data.length=8192", "data.channels=1", "data.slices=first"]
+RATE, LENGTH, STEPS = 8_000, 8_192, 32
+LEARNED = ("jackson", "nicolas", "theo")
+"""The generators' speakers; the classifier's are the others."""
+MEASURED = ["digit agreement", "FD-LogMel", "FD-Speech", "precision", "recall", "variance / data's"]
+NEAREST = "distance to nearest real / real's"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", required=True, type=Path, help="fsdd.tar.gz")
+    parser.add_argument("--samples", type=int, default=1000)
+    options(parser, list(ARMS), "build/fsdd")
+    given = parser.parse_args()
+    pin(given.threads)
+    given.out.mkdir(parents=True, exist_ok=True)
+    digits = given.out / "digits"
+    if not digits.exists():
+        unpack(given.data, digits)
+    print(f"{machine()}, {given.threads} threads, {given.minutes:g} minutes an arm")
+    judge = Judge(digits)
+    print(f"classifier: right of {judge.accuracy:.1%} of the learned speakers' digits")
+    for arm in given.arms:
+        found = given.out / f"{arm}.json"
+        if not found.exists():
+            found.write_text(json.dumps(play(arm, digits / "learned", judge, given), indent=2))
+    show(given.out, judge)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """`folder/learned/DIGIT/*.wav` and `folder/others/DIGIT/*.wav`, by speaker."""
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            name = Path(member.name).name
+            if not member.isfile() or not name.endswith(".wav"):
+                continue
+            digit, speaker, _ = name.split("_")
+            place = folder / ("learned" if speaker in LEARNED else "others") / digit
+            place.mkdir(parents=True, exist_ok=True)
+            file = packed.extractfile(member)
+            assert file is not None
+            (place / name).write_bytes(file.read())
+
+
+def play(arm: str, data: Path, judge: Judge, given: argparse.Namespace) -> dict[str, object]:
+    """Train and evaluate one arm; its figures."""
+    recipe, changes = ARMS[arm]
+    found = trained(arm, recipe, "audio", data, given, [*COMMON, *changes])
+    folder = given.out / arm
+    figures: dict[str, float] = {}
+    floor: dict[str, float] = {}
+    for extractor in ("speech", "logmel"):
+        out = folder / f"report-{extractor}"
+        arguments = ["--samples", str(given.samples), "--seed", str(given.seed), "--extractor", extractor, "--out", out]
+        multigan("evaluate", folder, *arguments)
+        report = json.loads((out / "report.json").read_text())
+        figures |= report["figures"]
+        floor |= report["floor"]
+    weights = max((folder / "checkpoints").glob("*.state.safetensors")).name.replace(".state", "")
+    model = evaluation.open_model(folder / "checkpoints" / weights)
+    labels = np.arange(given.samples) % 10
+    parts = [model.run(given.seed, at, len(part), part) for at, part in batches(labels)]
+    figures["digit agreement"] = judge.agreement(np.concatenate(parts), labels)
+    return {**found, "figures": figures, "floor": floor | {"digit agreement": judge.accuracy}}
+
+
+def batches(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """The labels 64 at a time, with the number of the first."""
+    return [(at, labels[at : at + 64]) for at in range(0, len(labels), 64)]
+
+
+# --- the classifier -------------------------------------------------------------------------------------------------
+
+
+def spectra(sounds: np.ndarray) -> torch.Tensor:
+    """Log-mel courses `[N, 1, 40, 32]` of sounds `[N, 1, T]`, from -1 to 1, each as loud as the others."""
+    levels = course(log_mel(sounds, RATE), STEPS)
+    levels = np.maximum(levels - levels.max(axis=(1, 2), keepdims=True), -60)
+    return torch.from_numpy(levels / 30 + 1)[:, None]
+
+
+def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The first slices of all files, `[N, 1, T]`, with their digits."""
+    sounds, labels = [], []
+    for path in sorted(folder.glob("*/*.wav")):
+        samples, _ = soundfile.read(path, dtype="float32")
+        sounds.append(np.pad(samples[:LENGTH], (0, max(0, LENGTH - len(samples)))))
+        labels.append(int(path.parent.name))
+    return np.stack(sounds)[:, None], np.array(labels)
+
+
+class Judge:
+    """A classifier of spoken digits that has heard the other speakers. accuracy: on the learned speakers' digits."""
+
+    def __init__(self, digits: Path, epochs: int = 40):
+        torch.manual_seed(0)
+        sounds, labels = read(digits / "others")
+        self.network = nn.Sequential(
+            *stage(1, 32), *stage(32, 64), *stage(64, 128), nn.AdaptiveAvgPool2d((1, 4)), nn.Flatten(), nn.Dropout(0.4),
+            nn.Linear(512, 10),
+        )  # fmt: skip
+        known, targets = spectra(sounds), torch.from_numpy(labels)
+        optimizer = torch.optim.AdamW(self.network.parameters(), 2e-3, weight_decay=1e-2)
+        batch = 64
+        steps = epochs * (len(known) // batch)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
+        for _ in range(steps):
+            chosen = torch.randint(len(known), (batch,))
+            loss = functional.cross_entropy(self.network(varied(known[chosen])), targets[chosen], label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            cycle.step()
+        self.network.eval()
+        self.accuracy = self.agreement(*read(digits / "learned"))
+
+    @torch.inference_mode()
+    def agreement(self, sounds: np.ndarray, labels: np.ndarray) -> float:
+        """The share of sounds `[N, 1, T]` that seem to be their labels."""
+        said = torch.cat([self.network(part).argmax(1) for part in spectra(sounds).split(256)])
+        return float((said.numpy() == labels).mean())
+
+
+def stage(before: int, after: int) -> list[nn.Module]:
+    return [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+
+
+def varied(known: torch.Tensor) -> torch.Tensor:
+    """Spectra earlier or later, higher or lower, and with a band or a moment missing: other voices and other takes."""
+    moved = torch.stack(
+        [
+            each.roll((int(torch.randint(-3, 4, ())), int(torch.randint(-4, 5, ()))), dims=(1, 2))
+            for each in known
+        ]
+    )  # fmt: skip
+    band, moment = int(torch.randint(BANDS - 6, ())), int(torch.randint(STEPS - 5, ()))
+    moved[:, :, band : band + 6] = -1
+    moved[:, :, :, moment : moment + 5] = -1
+    return moved
+
+
+def show(folder: Path, judge: Judge) -> None:
+    """The table of the arms whose figures are there."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    if not found:
+        return
+    rows = [["recipe", "minutes", "sounds shown", "sounds/s", *MEASURED, NEAREST]]
+    for name, arm in found.items():
+        figures = [f"{arm['figures'][measure]:.3g}" for measure in (*MEASURED, NEAREST)]
+        rows.append([name, f"{arm['minutes']:.1f}", f"{arm['shown']:,}", f"{arm['samples_per_second']:.0f}", *figures])
+    floor = next(iter(found.values()))["floor"]
+    rows.append(["real against real", "", "", "", *(f"{floor[measure]:.3g}" for measure in (*MEASURED, NEAREST))])
+    print(f"\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()
