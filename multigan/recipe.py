@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from multigan import plain_yaml
 from multigan.errors import UserError, nearest
 from multigan.recipe_errors import sentence, short
-from multigan.settings import GanRecipe
+from multigan.settings import GanRecipe, Settings
 
 Recipe = GanRecipe
 
@@ -122,6 +122,21 @@ def model_of(modality: str) -> type[Recipe]:
     config = importlib.import_module(f"multigan.{modality}.config")
     found: type[Recipe] = getattr(config, f"{modality.capitalize()}Recipe")
     return found
+
+
+def data_asked(modality: str, overrides: Sequence[str]) -> Any:
+    """What `overrides` (as in `load`) say of the data, validated, before there is a recipe. Raises UserError."""
+    mapping: dict[str, Any] = {}
+    for change in overrides:
+        if change.split("=")[0].split(".")[0].strip() == "data":
+            override(mapping, change)
+    _plain(mapping, "the recipe")
+    default = model_of(modality).model_fields["data"].default
+    model = create_model("Asked", __base__=Settings, data=(type(default), default))
+    try:
+        return model.model_validate_json(json.dumps(mapping), strict=True).data  # type: ignore[attr-defined]
+    except ValidationError as error:
+        raise UserError(f"the recipe: {sentence(model, mapping, error)}") from error
 
 
 def to_yaml(recipe: Recipe) -> str:

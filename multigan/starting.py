@@ -38,7 +38,7 @@ def recipe_for(
         _check(modality, found, str(source))
         return found, []
     choosing = importlib.import_module(f"multigan.{modality}.choosing")
-    mapping, sentences = choosing.chosen(data, gpu, like)
+    mapping, sentences = choosing.chosen(data, gpu, like, recipes.data_asked(modality, overrides))
     for change in overrides:
         recipes.override(mapping, change)
     found = recipes.parse(mapping, "the recipe")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from multigan.audio.config import AudioRecipe, check_length, step_of
+from multigan.audio.config import AudioData, AudioRecipe, check_length, step_of
 from multigan.audio.data.survey import (
     Survey,
+    check_channels,
     inspect,
     suggest_channels,
     suggest_conditional,
@@ -25,26 +26,9 @@ FEW = 2000
 def settle(recipe: AudioRecipe, gpu: bool = False) -> tuple[AudioRecipe, list[str]]:
     """Fill in rate, length, channels, classes and gamma where the recipe leaves them to the data.
 
-    Raises UserError where the length cannot be made.
+    Raises UserError where the length cannot be made, or where two channels are asked of sounds that have one.
     """
-    data, why = recipe.data, []
-    if not (data.rate and data.length and data.channels and (data.classes or not recipe.conditional)):
-        seen = inspect(data.source, data)
-        why = list(seen.notes)
-        chosen: dict[str, Any] = {"classes": (data.classes or seen.classes) if recipe.conditional else data.classes}
-        if data.rate is None:
-            chosen["rate"], said = suggest_rate(seen, gpu)
-            why.append(said)
-        rate: int = data.rate or chosen["rate"]
-        if data.length is None:
-            length, said = suggest_length(seen, rate)
-            steps = [step_of(network) for network in (recipe.generator, recipe.discriminator)]
-            chosen["length"] = -(-length // max(steps)) * max(steps)
-            why.append(said)
-        if data.channels is None:
-            chosen["channels"], said = suggest_channels(seen)
-            why.append(said)
-        recipe = recipe.model_copy(update={"data": data.model_copy(update=chosen)})
+    recipe, why = _settle_data(recipe, gpu)
     made = recipe.data.length
     if made is not None:
         try:
@@ -54,6 +38,31 @@ def settle(recipe: AudioRecipe, gpu: bool = False) -> tuple[AudioRecipe, list[st
             raise UserError(f"{error}.") from error
     recipe, said_gamma = _settle_gamma(recipe)
     return recipe, [*why, *said_gamma]
+
+
+def _settle_data(recipe: AudioRecipe, gpu: bool) -> tuple[AudioRecipe, list[str]]:
+    """Fill in what the data tells, and hold its channels against the recipe's."""
+    data = recipe.data
+    resolved = data.rate and data.length and data.channels and (data.classes or not recipe.conditional)
+    if resolved and data.channels == 1:
+        return recipe, []
+    seen = inspect(data.source, data)
+    why = [] if resolved else list(seen.notes)
+    chosen: dict[str, Any] = {"classes": (data.classes or seen.classes) if recipe.conditional else data.classes}
+    if data.rate is None:
+        chosen["rate"], said = suggest_rate(seen, gpu)
+        why.append(said)
+    rate: int = data.rate or chosen["rate"]
+    if data.length is None:
+        length, said = suggest_length(seen, rate)
+        steps = [step_of(network) for network in (recipe.generator, recipe.discriminator)]
+        chosen["length"] = -(-length // max(steps)) * max(steps)
+        why.append(said)
+    if data.channels is None:
+        chosen["channels"], said = suggest_channels(seen)
+        why.append(said)
+    why += check_channels(seen, data.channels or chosen["channels"])
+    return recipe.model_copy(update={"data": data.model_copy(update=chosen)}), why
 
 
 def _settle_gamma(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
@@ -69,16 +78,21 @@ def _settle_gamma(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
     return recipe.model_copy(update={"regularizers": settled}), [why]
 
 
-def chosen(data: str | None, gpu: bool, like: Recipe | None) -> tuple[dict[str, Any], list[str]]:
+def chosen(
+    data: str | None, gpu: bool, like: Recipe | None, asked: AudioData | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """A recipe for `data` as a mapping, and why. like: the recipe of the checkpoint that the training starts from: its
-    networks, its rate and its length."""
-    seen = inspect(data, AudioRecipe.model_fields["data"].default)
+    networks, its rate and its length. asked: how the data is to be read."""
+    seen = inspect(data, asked or AudioData())
     rate, why_rate = suggest_rate(seen, gpu)
     length, why_length = suggest_length(seen, rate)
     channels, why_channels = suggest_channels(seen)
     conditional, why_conditional = suggest_conditional(seen)
     sentences = [*seen.notes, why_rate, why_length, why_channels, why_conditional]
     mapping = _mapping(seen, data, rate, length, channels, conditional, gpu)
+    if seen.rows:
+        mapping["data"]["slices"] = "random"
+        sentences.append("Streamed rows give a slice each in a pass, somewhere else every time (data.slices: random).")
     if like is not None:
         trained = like.model_dump(mode="json", exclude_none=True)
         for part in ("generator", "discriminator", "latent", "conditional"):

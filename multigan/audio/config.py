@@ -25,10 +25,11 @@ class AudioData(Data):
     length: int | None = Field(None, ge=SHORTEST, le=LONGEST)
     """Samples of one slice: what the generator makes."""
     channels: Literal[1, 2] | None = None
-    """1: the channels' mean. 2: of files with one channel it is doubled, of more than two the first two are taken."""
+    """1: the channels' mean. 2: of files with one channel it is doubled, of more than two the first two are taken; data
+    that has one channel throughout is refused."""
     slices: Literal["all", "first", "random"] = "all"
-    """all: a file is cut from its beginning to its end. first: the first slice alone. random: one slice of each file,
-    somewhere else in each epoch."""
+    """all: a file is cut from its beginning to its end; not for the rows of a table that is streamed. first: the first
+    slice alone. random: one slice of each file, somewhere else in each epoch."""
     overlap: float = Field(0.0, ge=0, lt=1)
     """The share of a slice that the next one repeats (slices: all)."""
     pad: bool = True
@@ -42,10 +43,13 @@ class AudioData(Data):
     """auto: decoded and resampled once, into a file of the user's cache that is mapped into memory."""
 
     @model_validator(mode="after")
-    def _whole(self) -> AudioData:
-        if self.streaming:
+    def _known(self) -> AudioData:
+        """What streaming cannot know of a file of which it reads a slice."""
+        if self.streaming and (self.normalize == "peak" or self.trim is not None):
+            key = "trim" if self.trim is not None else "normalize"
             raise ValueError(
-                "streaming: sounds are not streamed yet: leave it away, and they are decoded once to the disk"
+                f"{key}: it asks for the peak of each whole file, which streaming does not read: leave it away or set "
+                "data.streaming to false"
             )
         return self
 

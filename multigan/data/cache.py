@@ -37,6 +37,13 @@ def free_memory(device: torch.device) -> int:
     return (_UNTOLD if found is None else found.free) // processes()
 
 
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; to a GPU from pinned memory, so that nothing waits for the copy."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def decode_all(reader: Reader[Any], progress: Progress | None = None) -> Tensor:
     """Every sample of the reader's source: `[N, ...]` in memory."""
     count = len(reader.source)
@@ -72,7 +79,8 @@ class Ahead:
     """Ranges of positions decoded by threads; while one is used, those that probably follow are prepared.
 
     The following range is guessed to start as far from the last as that did from the one before it: so it is right for
-    whole batches and for one process's share of them. At most two ranges are held, or one where they are large.
+    whole batches and for one process's share of them. At most two ranges are held, or one where they are large; after a
+    range of another size none, since nothing may follow it.
     """
 
     def __init__(self, reader: Reader[Any], indices: Callable[[int, int], Indices]) -> None:
@@ -87,11 +95,11 @@ class Ahead:
         if tasks is None:
             self._forget(set())
             tasks = self._submit(self._indices(start, count))
-        stride = count
-        if self._last is not None and self._last[1] == count and start > self._last[0]:
-            stride = start - self._last[0]
+        stride, deep = count, 0
+        if self._last is not None and self._last[1] == count:
+            stride = start - self._last[0] if start > self._last[0] else count
+            deep = 2 if 2 * count * self._reader.bytes <= _AHEAD_BYTES else 1
         self._last = (start, count)
-        deep = 2 if 2 * count * self._reader.bytes <= _AHEAD_BYTES else 1
         following = [(start + step * stride, count) for step in range(1, deep + 1)]
         self._forget(set(following))
         for key in following:

@@ -24,10 +24,11 @@ _PATIENCE = 10_000
 
 @dataclass
 class Report:
-    """The files that could not be read so far, told by any thread at any time. total: files that there are.
-    skipped: the first that could not be read, name and reason."""
+    """The files that could not be read so far, told by any thread at any time. total: files that there are, or
+    whatever else `what` says. skipped: the first that could not be read, name and reason."""
 
     total: int
+    what: str = "files"
     skipped: list[tuple[str, str]] = field(default_factory=list)
     _bad: set[int] = field(default_factory=set, repr=False)
     _told: int = field(default=0, repr=False)
@@ -64,7 +65,7 @@ class Report:
         count, listed = self.count - start, sorted(self.skipped[start:])
         if not count:
             return ""
-        lines = [f"{count:,}{more} of {self.total:,} files cannot be read; the next good one stands in for each:"]
+        lines = [f"{count:,}{more} of {self.total:,} {self.what} cannot be read; the next good one stands in for each:"]
         lines += [f"  {name}: {reason}" for name, reason in listed]
         if count > len(listed):
             lines.append(f"  and {count - len(listed):,} others")
@@ -77,6 +78,9 @@ class Reader(Generic[T]):
 
     decode: gives the decoded sample of an opener. Raises UnreadableError or UnavailableError.
     """
+
+    lasting = True
+    """Whether what could not be read once cannot be read in another pass over the data either."""
 
     def __init__(
         self,
@@ -93,24 +97,29 @@ class Reader(Generic[T]):
         """Of one decoded sample."""
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
-    def attempt(self, index: int) -> Array | None:
+    def attempt(self, index: int, turn: int = 0) -> Array | None:
         """The sample, or None where it is damaged, which the report then lists (once).
 
-        Raises UserError where it cannot be had for another reason, also after a while.
+        turn: the pass over the data that it is for. Raises UserError where it cannot be had for another reason, also
+        after a while.
         """
-        if index in self.report:
+        if self.lasting and index in self.report:
             return None
-        work = partial(self._decode, partial(self.source.open, index))
+        work = partial(self.decoded, index, turn)
         try:
             return insist(work, self.source.name(index), self.source.place)
         except UnreadableError as error:
             self.report.add(index, self.source.name(index), str(error))
             return None
 
-    def read(self, index: int) -> Array:
+    def decoded(self, index: int, turn: int) -> Array:
+        """The sample. turn: the pass over the data that it is for, in which another part of it may be wanted."""
+        return self._decode(partial(self.source.open, index))
+
+    def read(self, index: int, turn: int = 0) -> Array:
         """The sample or its replacement. Raises UserError where none of its class can be read, or as `attempt`."""
         for tried, candidate in enumerate(self._candidates(index)):
-            sample = self.attempt(candidate)
+            sample = self.attempt(candidate, turn)
             if sample is not None:
                 return sample
             if tried >= _PATIENCE:
@@ -119,7 +128,7 @@ class Reader(Generic[T]):
 
     def hopeless(self, index: int) -> UserError:
         """The sentence for a class, or a source, without a single good sample."""
-        name, reason = self.report.skipped[0]
+        name, reason = min(self.report.skipped)
         labels, classes = self.source.labels, self.source.classes
         whose = f" of the class {classes[int(labels[index])]!r}" if labels is not None and classes else ""
         return UserError(

@@ -28,7 +28,9 @@ from multigan.settings import Data
 
 _WINDOW_BYTES = 96 * 2**20
 _WINDOW = (4, 64)
-"""A window is about so large, but has at least 4 blocks, to mix them, and at most 64."""
+_LARGEST = 512 * 2**20
+"""A window is about so large, but has at least 4 blocks, to mix them, and at most 64; of blocks that are very large it
+has as many as take so much."""
 _READERS = 8
 
 
@@ -153,8 +155,9 @@ class Shards(Rows[T]):
 
     def _window(self) -> int:
         sizes = [self._metadata[shard].row_group(group).total_byte_size for shard, group in self._groups]
-        fitting = int(_WINDOW_BYTES / max(1.0, float(np.mean(sizes))))
-        return max(1, min(max(fitting, _WINDOW[0]), _WINDOW[1], len(sizes)))
+        size = max(1.0, float(np.mean(sizes)))
+        fewest = min(_WINDOW[0], int(_LARGEST / size))
+        return max(1, min(max(int(_WINDOW_BYTES / size), fewest), _WINDOW[1], len(sizes)))
 
     def _map(self, work: Callable[[Any], Any], items: Any) -> list[Any]:
         return list(self._pool.map(work, items))

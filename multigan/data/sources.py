@@ -70,13 +70,14 @@ class Source(Protocol[T_co]):
 
 
 class Selected(Generic[T]):
-    """Some samples of a source, with its classes renumbered."""
+    """Some samples of a source, in ascending order, with its classes renumbered."""
 
-    def __init__(self, source: Source[T], rows: NDArray[np.int64], classes: list[str], labels: Labels) -> None:
+    def __init__(
+        self, source: Source[T], rows: NDArray[np.int64], classes: list[str] | None, labels: Labels | None
+    ) -> None:
         self._source, self._rows = source, rows
         self.place, self.notes, self.medium = source.place, source.notes, source.medium
-        self.classes: list[str] | None = classes
-        self.labels: Labels | None = labels
+        self.classes, self.labels = classes, labels
         self.blocks: Blocks | None = None
         if source.blocks is not None:
             self.blocks = Blocks(np.searchsorted(rows, source.blocks.bounds), source.blocks.window)

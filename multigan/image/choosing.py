@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from multigan.errors import UserError
-from multigan.image.config import ImageRecipe
+from multigan.image.config import ImageData, ImageRecipe
 from multigan.image.data import Survey, inspect
 from multigan.recipe import Recipe
 from multigan.settings import R1, R2, Schedule
@@ -71,10 +71,12 @@ def _times(value: float | Schedule, factor: float) -> float | Schedule:
     return value * factor
 
 
-def chosen(data: str | None, gpu: bool, like: Recipe | None) -> tuple[dict[str, Any], list[str]]:
+def chosen(
+    data: str | None, gpu: bool, like: Recipe | None, asked: ImageData | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """A recipe for `data` as a mapping, and why. like: the recipe of the checkpoint that the training starts from: its
-    networks and its size."""
-    mapping, sentences = choose(inspect(data, ImageRecipe.model_fields["data"].default), data, gpu)
+    networks and its size. asked: how the data is to be read."""
+    mapping, sentences = choose(inspect(data, asked or ImageData()), data, gpu)
     if like is not None:
         sentences = [*sentences, *_as_trained(mapping, like)]
     return mapping, sentences

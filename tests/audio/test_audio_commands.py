@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
@@ -158,12 +160,25 @@ class Stopping(Quiet):
             self.show = lambda done, figures="": None  # type: ignore[method-assign]
 
 
-def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
-    """Phase shuffle and augmentation draw as they would have."""
-    data = f"data.source={folder(tmp_path / 'data')}"
+def table(files: Path, place: Path) -> Path:
+    """The sounds of a folder of classes, two in each row group."""
+    paths = sorted(files.rglob("*.wav"))
+    columns = {"audio": [path.read_bytes() for path in paths], "label": [path.parent.name for path in paths]}
+    pq.write_table(pa.table(columns), place, row_group_size=2)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["kept", "streamed folder", "streamed table"])
+def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(kind: str, tmp_path: Path) -> None:
+    """Phase shuffle and augmentation draw as they would have, and the data goes on."""
+    source = folder(tmp_path / "data")
+    if kind == "streamed table":
+        source = table(source, tmp_path / "data.parquet")
+    data = f"data.source={source}"
     shuffled = "discriminator={kind: wavegan, width: 2, strides: [4, 4, 4]}"
     generator = [change for change in TINY["drums"] if not change.startswith("discriminator")]
-    chosen = recipes.load("drums", [*SMALL, shuffled, *generator, data])
+    flow = [f"data.streaming={str(kind != 'kept').lower()}", "data.slices=random"]
+    chosen = recipes.load("drums", [*SMALL, shuffled, *generator, data, *flow])
     train(chosen, Options(out=tmp_path / "whole"))
     first = train(chosen, Options(out=tmp_path / "parted"), Stopping())
     assert (first.stopped, 32 <= first.samples < 64) == ("by SIGTERM", True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import wave
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,52 +12,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import signal
-from sound_files import FORMATS, ramp, sine, write
+from sound_files import FORMATS, decoded, ramp, sine, stream, write
 
-from multigan.audio.config import AudioData, AudioRecipe
+from multigan.audio.config import AudioData
 from multigan.audio.data import cache, medium
 from multigan.audio.data.decode import frames_of
 from multigan.audio.data.medium import Sound
 from multigan.audio.data.slices import hop_of, slices_of
-from multigan.audio.data.stream import AudioStream, open_stream
 from multigan.data.access import UnreadableError
 from multigan.errors import UserError
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-
-
-def recipe(source: Path | None, conditional: bool = False, **data: object) -> AudioRecipe:
-    network = {"kind": "wavegan", "width": 2, "strides": [4, 4]}
-    chosen = {"rate": 16_000, "length": 1024, "channels": 1, **data}
-    return AudioRecipe.model_validate(
-        {
-            "modality": "audio",
-            "name": "test",
-            "conditional": conditional,
-            "data": {"source": None if source is None else str(source), **chosen},
-            "generator": network,
-            "discriminator": network,
-            "loss": {"kind": "relativistic"},
-            "training": {"samples": 64, "batch": 4},
-        }
-    )
-
-
-def stream(source: Path | None, batch: int = 1, **data: object) -> AudioStream:
-    return open_stream(recipe(source, **data), CPU, batch)  # type: ignore[arg-type]
-
-
-def decoded(path: Path, rate: int = 16_000, channels: int = 1) -> np.ndarray:
-    return np.concatenate(list(frames_of(partial(Sound.open, str(path)), rate, channels)))
 
 
 # --- decoding ---------------------------------------------------------------------------------------------------------
@@ -74,6 +44,15 @@ def test_every_format_is_read(tmp_path: Path, suffix: str, subtype: str, channel
     assert length >= 16_000
     error = np.sqrt(np.mean((found[2000 : length - 2000] - wanted[2000 : length - 2000]) ** 2))
     assert error < (0.02 if lossy else 1e-4)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_blocks_of_a_file_are_the_whole_of_it(tmp_path: Path, suffix: str) -> None:
+    """Also of an mp3, whose frames are made of bits of the frames before them."""
+    tone = np.stack([sine(441, 8, 44_100), sine(2000, 8, 44_100) * np.linspace(0, 1, 8 * 44_100, dtype=np.float32)], 1)
+    path = write(tmp_path / f"a.{suffix}", tone, 44_100, FORMATS[suffix][0])
+    assert len(tone) > 4 * medium.BLOCK
+    assert np.array_equal(decoded(path, 44_100, 2), soundfile.read(path, dtype="float32")[0])
 
 
 def test_channels_become_their_mean_or_the_first_two(tmp_path: Path) -> None:
@@ -107,7 +86,7 @@ def test_resampling_does_not_depend_on_the_blocks(lengths: list[int], rate: int)
     parts = np.split(sound, np.cumsum(lengths)[:-1])
 
     def frames(blocks: list[np.ndarray]) -> np.ndarray:
-        made = Sound(rate, 1, len(sound), iter(blocks))
+        made = Sound(rate, 1, len(sound), lambda start, count: iter(blocks))
         return np.concatenate([*frames_of(lambda: made, 16_000, 1), np.zeros((0, 1), np.float32)])
 
     assert np.array_equal(frames(parts), frames([sound]))

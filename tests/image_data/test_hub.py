@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +11,7 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from loopback_hub import serving
+from loopback_hub import ask, serving
 from picture_files import encoded, flat
 
 CARD = b"""---
@@ -32,7 +29,6 @@ dataset_info:
 """
 PROGRAM = """
 import json, sys
-sys.path[:0] = {paths!r}
 from picture_files import stream, values
 from multigan.errors import UserError
 for name, settings in json.loads(sys.argv[1]):
@@ -56,22 +52,6 @@ def parquet(start: int, count: int, paths: Mapping[int, Path] = MappingProxyType
     return buffer.getvalue()
 
 
-def ask(endpoint: str, home, *questions) -> list:
-    """Open each (name, data settings) in a process whose hub is at `endpoint`."""
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    program = PROGRAM.format(paths=[os.path.dirname(__file__), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(questions)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     files = {"README.md": CARD}
@@ -89,7 +69,7 @@ def answers(tmp_path_factory):
     flat(200).save(private)
     spying = {"README.md": CARD, "data/train-00000-of-00001.parquet": parquet(0, 12, {4: private})}
     with serving({"someone/shapes": files, "someone/streamed": files, "someone/spying": spying}) as hub:
-        return hub.requests, *ask(hub.endpoint, home, *questions)
+        return hub.requests, *ask(hub, home, PROGRAM, os.path.dirname(__file__), *questions)
 
 
 def test_a_hub_data_set_is_loaded_with_its_classes(answers):

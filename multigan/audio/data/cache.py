@@ -32,7 +32,7 @@ from multigan.errors import UserError
 from multigan.files import digest
 
 Progress = Callable[[int, int], None]
-VERSION = 1
+VERSION = 2
 """Raised when what is decoded changes."""
 FRAMES, INDEX = "frames.f32", "index.npz"
 CLIPPED = 1.0 - 2.0**-15
@@ -191,9 +191,9 @@ class _Builder:
         self.file.seek(self.total * 4 * self.channels)
         self.file.truncate()
 
-    def _write(self, index: int) -> _Level:
+    def _write(self, index: int) -> Level:
         self._back()
-        level = _Level()
+        level = Level()
         for block in frames_of(partial(self.source.open, index), self.rate, self.channels):
             level.see(block)
             self.file.write(np.ascontiguousarray(block, np.float32).data)
@@ -231,7 +231,7 @@ class _Builder:
         self.file.seek(self.total * 4 * self.channels)
 
 
-class _Level:
+class Level:
     """The length and level of one sound, block by block."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ Nothing holds a whole file: ten hours of sound take as little memory as a second
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,8 @@ from multigan.extras import need
 
 QUALITY = "HQ"
 """Of libsoxr: 20 bits, a pass band of 91% of the lower rate's half."""
+_MARGIN = 1024
+"""Frames at the lower rate on either side of a part: what lies beyond them does not change its resampled frames."""
 
 
 def frames_of(opener: Callable[[], Sound], rate: int, channels: int) -> Iterator[Frames]:
@@ -36,6 +39,67 @@ def frames_of(opener: Callable[[], Sound], rate: int, channels: int) -> Iterator
             yield block
         if not found:
             raise UnreadableError("it holds no samples")
+
+
+def header(opener: Callable[[], Sound]) -> Sound:
+    """An opened sound, of which nothing is decoded. Raises as `frames_of`."""
+    with reading():
+        return opener()
+
+
+def slice_of(
+    opener: Callable[[], Sound],
+    rate: int,
+    channels: int,
+    length: int,
+    pad: bool,
+    begin: Callable[[int], int] = lambda total: 0,
+) -> Frames:
+    """One slice of a sound, float32 `[channels, length]`, of which only what is near it is read.
+
+    begin: gives the slice's first frame, of so many frames in all. A slice is to 1e-6 what lies there when the whole
+    sound is resampled. Beyond the end there is silence, or without `pad` the sound is too short. Raises as `frames_of`.
+    """
+    with reading():
+        sound = opener()
+        start = begin(resampled_length(sound.frames, sound.rate, rate))
+        made = np.zeros((length, channels), np.float32)
+        filled = 0
+        for block in _part(sound, rate, channels, start, length):
+            made[filled : filled + len(block)] = block
+            filled += len(block)
+        if not filled:
+            raise UnreadableError("its end comes before its header says" if start else "it holds no samples")
+        if filled < length and not pad:
+            raise UnreadableError(f"shorter than a slice of {length:,} samples, and data.pad is false")
+        return np.ascontiguousarray(made.T)
+
+
+def resampled_length(frames: int, before: int, after: int) -> int:
+    """How many frames a sound has at another rate, at least: one more may follow from rounding."""
+    return frames * after // before
+
+
+def _part(sound: Sound, rate: int, channels: int, start: int, length: int) -> Iterator[Frames]:
+    """`length` frames at `rate` from frame `start` on, some at a time; fewer where the sound ends."""
+    if sound.rate == rate:
+        yield from (mixed(block, channels) for block in sound.blocks(start, length))
+        return
+    common = math.gcd(sound.rate, rate)
+    period = rate // common  # so many frames at the new rate take a whole number of the old one's
+    margin = -(-_MARGIN * rate // min(sound.rate, rate))
+    first = max(0, start - margin) // period * period
+    skip = start - first
+    count = -(-(skip + length + margin) * sound.rate // rate)
+    blocks = (mixed(block, channels) for block in sound.blocks(first // period * (sound.rate // common), count))
+    for block in resampled(blocks, sound.rate, rate, channels):
+        kept = block[skip : skip + length]
+        skip -= min(skip, len(block))
+        length -= len(kept)
+        if len(kept):
+            yield kept
+        if not length:
+            return
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,25 +24,33 @@ MOST_CHANNELS, FASTEST = 64, 768_000
 BLOCK = 2**16
 """Frames that are decoded at once."""
 
+_RESERVOIR = 16 * 1152
+"""Frames before a place in an mp3 file whose bits that place may be made of."""
+_LAST_PAGE = 2**18
+"""Frames that the last page of an ogg file holds at most (255 packets of 1024): libsndfile finds no place within it."""
+
 Frames = NDArray[np.float32]
+Part = Callable[[int, int | None], Iterator[Frames]]
+"""`(start, count)`: the frames from `start` on, some at a time; absent a count to the end."""
 
 
 class Sound:
-    """An opened sound. rate: samples a second. channels. frames: what its header says of its length."""
+    """An opened sound. rate: samples a second. channels. frames: what its header says of its length. part: reads it."""
 
-    def __init__(self, rate: int, channels: int, frames: int, blocks: Iterator[Frames]) -> None:
+    def __init__(self, rate: int, channels: int, frames: int, part: Part) -> None:
         if not 1 <= rate <= FASTEST:
             raise ValueError(f"a rate of {rate} samples a second is none that a recording has")
         if not 1 <= channels <= MOST_CHANNELS:
             raise ValueError(f"{channels} channels, where {MOST_CHANNELS} are the most that are read")
-        self.rate, self.channels, self.frames, self._blocks = rate, channels, frames, blocks
+        self.rate, self.channels, self.frames, self._part = rate, channels, frames, part
 
-    def blocks(self) -> Iterator[Frames]:
-        """All frames in order, float32 `[n, channels]`, some at a time; once."""
-        for block in self._blocks:
+    def blocks(self, start: int = 0, count: int | None = None) -> Iterator[Frames]:
+        """The frames from `start` on, `count` of them or all: float32 `[n, channels]`, some at a time; once."""
+        for block in self._part(start, count):
             if not np.isfinite(block).all():
                 raise ValueError("it holds samples that are not numbers")
-            yield block
+            if len(block):
+                yield block
 
     @classmethod
     def open(cls, place: str | bytes | BinaryIO) -> Sound:
@@ -49,8 +58,8 @@ class Sound:
         if isinstance(place, str | bytes):
             with open(place, "rb"):  # libsndfile does not tell why a file cannot be opened, and this does
                 pass
-        file = soundfile.SoundFile(place)
-        return cls(file.samplerate, file.channels, file.frames, _read(file))
+        file = _File(place)
+        return cls(file.samplerate, file.channels, file.frames, partial(_read, file))
 
     @classmethod
     def from_array(cls, value: Any) -> Sound:
@@ -61,19 +70,46 @@ class Sound:
         if samples.ndim not in (1, 2):
             raise ValueError(f"an array of {samples.ndim} axes is no sound")
         samples = samples[:, None] if samples.ndim == 1 else samples
-        if samples.shape[0] < samples.shape[1]:
+        if 0 < samples.shape[0] < samples.shape[1]:
             samples = samples.T
-        return cls(int(value["sampling_rate"]), samples.shape[1], len(samples), iter([samples]))
+        return cls(int(value["sampling_rate"]), samples.shape[1], len(samples), held(samples))
 
 
-def _read(file: soundfile.SoundFile) -> Iterator[Frames]:
-    """The file's blocks; it is closed at their end."""
+class _File(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from one place on. soundfile seeks after every read of a file that can, to where it is; and
+    behind a seek libsndfile decodes an mp3 wrong, whose bits may lie in the frames before."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def held(samples: Frames) -> Part:
+    """The reading of a sound that is in memory: `[T, channels]`."""
+    return lambda start, count: iter([samples[start : None if count is None else start + count]])
+
+
+def _read(file: soundfile.SoundFile, start: int, count: int | None) -> Iterator[Frames]:
+    """The file's blocks; it is closed at their end. What lies before `start` is passed over, and hardly decoded."""
     with file:
-        while True:
-            block = file.read(BLOCK, dtype="float32", always_2d=True)
+        skip = 0
+        if start:
+            skip = start - file.seek(_sure(file, start))
+        while count is None or count > 0:
+            block = file.read(BLOCK if count is None else min(BLOCK, skip + count), dtype="float32", always_2d=True)
             if not len(block):
                 return
+            skip, block = max(0, skip - len(block)), block[skip:]
             yield block
+            count = None if count is None else count - len(block)
+
+
+def _sure(file: soundfile.SoundFile, start: int) -> int:
+    """The last frame at or before `start` from which decoding gives at `start` what decoding the whole file gives."""
+    if file.format == "MP3":
+        return max(0, start - _RESERVOIR)
+    if file.format == "OGG":
+        return max(0, min(start, file.frames - _LAST_PAGE))
+    return min(start, int(file.frames))
 
 
 SOUNDS: Medium[Sound] = Medium(
@@ -108,7 +144,7 @@ class Drums:
 
     def open(self, index: int) -> Sound:
         samples = self._drums[index].samples[:, None]
-        return Sound(embedded.DRUM_RATE, 1, len(samples), iter([samples]))
+        return Sound(embedded.DRUM_RATE, 1, len(samples), held(samples))
 
     def name(self, index: int) -> str:
         return self._drums[index].name

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multigan.audio.config import AudioData
+from multigan.data.order import draws, key
 
 Indices = NDArray[np.int64]
 
@@ -26,6 +27,12 @@ class Slices:
 def hop_of(length: int, overlap: float) -> int:
     """Frames from the start of one slice to the next: at least 1."""
     return max(1, round(length * (1 - overlap)))
+
+
+def crops(seed: int, numbers: Indices, frames: Indices, length: int) -> Indices:
+    """Where a random slice of files with so many frames begins. numbers: of the draws, one for each file and pass."""
+    room = np.maximum(frames - length, 0) + 1
+    return (draws(key(seed, "crop"), numbers) % room.astype(np.uint64)).astype(np.int64)
 
 
 def slices_of(frames: Indices, length: int, data: AudioData) -> Slices:

@@ -1,4 +1,4 @@
-"""The sounds of a recipe as an endless shuffled stream of slices, addressed by position."""
+"""The sounds of a recipe as a stream of slices: from their cache, or decoded as they are needed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multigan.adversarial.batch import Batch
 from multigan.audio.config import AudioRecipe
 from multigan.audio.data.cache import Progress, Sounds, open_sounds
 from multigan.audio.data.medium import Source, open_source
-from multigan.audio.data.slices import Slices, slices_of
-from multigan.data.cache import free_memory
-from multigan.data.order import Indices, draws, key, order_of
+from multigan.audio.data.positions import AudioStream, left_out, no_sound, seconds_of
+from multigan.audio.data.slices import Slices, crops, slices_of
+from multigan.audio.data.streamed import StreamedAudio
+from multigan.data.cache import free_memory, moved
+from multigan.data.order import Indices
 from multigan.errors import UserError
 
 
@@ -23,7 +24,7 @@ def open_stream(recipe: AudioRecipe, device: torch.device, batch: int, progress:
     """The stream of `recipe.data`, which is resolved, for batches of `batch` slices.
 
     Raises UserError where the data is missing or cannot be read, makes fewer slices than a batch, or has no classes
-    although the recipe is conditional.
+    or only one slice of one although the recipe is conditional.
     """
     source = open_source(recipe.data)
     if recipe.conditional and source.classes is None:
@@ -31,52 +32,58 @@ def open_stream(recipe: AudioRecipe, device: torch.device, batch: int, progress:
             f"the recipe is conditional and {source.place} has no classes: put each class into a folder of its own, "
             "name data.label_column, or set conditional to false."
         )
-    stream = AudioStream(source, recipe, device, progress)
+    stream: AudioStream
+    if recipe.data.streaming:
+        stream = StreamedAudio(source, recipe, device, progress)
+    else:
+        stream = CachedAudio(source, recipe, device, progress)
     if len(stream) < batch:
         raise UserError(
             f"{source.place} makes {len(stream):,} slices of {recipe.data.length:,} samples, fewer than a batch of "
             f"{batch}: add sounds, set data.pad=true for those that are shorter, or lower training.batch."
         )
+    if recipe.conditional:
+        _enough_a_class(stream, recipe)
     return stream
 
 
-class AudioStream:
-    """A `Stream` of sounds `[B, C, T]` in [-1, 1]; conditions: `label`, for a conditional recipe.
+def _enough_a_class(stream: AudioStream, recipe: AudioRecipe) -> None:
+    """Raise UserError where a class has one slice, which a generator could only repeat; a file's random slices are
+    many."""
+    classes = stream.source.classes
+    if classes is None or stream.labels is None:
+        return
+    counts = np.bincount(stream.labels, minlength=len(classes))
+    fewest = int(counts.argmin())
+    if counts[fewest] < (1 if recipe.data.slices == "random" else 2):
+        made = "one slice" if counts[fewest] else "no slice"
+        raise UserError(
+            f"the class {classes[fewest]!r} of {stream.source.place} has {made} to learn from: "
+            "add sounds to it, name only the others in data.classes, or set conditional to false."
+        )
 
-    Each epoch shows every slice once in an order of its own. labels: int64 `[N]`, one for each slice, or None.
-    """
+
+class CachedAudio(AudioStream):
+    """The slices of sounds that are decoded once, into the cache."""
 
     def __init__(
         self, source: Source, recipe: AudioRecipe, device: torch.device, progress: Progress | None = None
     ) -> None:
-        data = recipe.data
-        if data.length is None or data.rate is None:
-            raise ValueError("data.length and data.rate must be resolved before the stream is opened")
-        self.source, self.length, self._rate, self._device = source, data.length, data.rate, device
-        self.sounds: Sounds = open_sounds(source, data, progress)
-        self.slices: Slices = slices_of(self.sounds.counts, data.length, data)
-        self._seed, self._random, self._conditional = recipe.seed, data.slices == "random", recipe.conditional
-        self.labels = (
-            None if source.labels is None else torch.from_numpy(source.labels[self.slices.files].astype(np.int64))
-        )
-        self._order = order_of(recipe.seed, max(1, len(self.slices)), None)
+        self.sounds: Sounds = open_sounds(source, recipe.data, progress)
+        if not self.sounds.counts.any():
+            raise no_sound(source, self.sounds.skipped)
+        assert recipe.data.length is not None
+        self.slices: Slices = slices_of(self.sounds.counts, recipe.data.length, recipe.data)
+        super().__init__(source, self.slices.files, recipe, device)
+        self._random = recipe.data.slices == "random"
         self._kept = self._on_gpu()
 
-    def __len__(self) -> int:
-        return len(self.slices)
-
-    def identity(self) -> str:
-        """A digest of the source's names and numbers: see `multigan.data.sources.Source`."""
-        return self.source.identity()
-
     def sentences(self) -> list[str]:
-        """How much sound there is, and what is odd about it."""
         heard, files = self.sounds.heard, int((self.sounds.counts > 0).sum())
-        seconds = float(self.sounds.counts.sum()) / self._rate
-        length = seconds_of(seconds)
         said = [
-            f"{length} of sound from {files:,} files of {self.source.place}: {len(self):,} slices of "
-            f"{self.length / self._rate:.3g} seconds at {self._rate:,} Hz, decoded in {self.sounds.place}."
+            f"{seconds_of(float(self.sounds.counts.sum()) / self.rate)} of sound from {files:,} files of "
+            f"{self.source.place}: {len(self):,} slices of {self.length / self.rate:.3g} seconds at {self.rate:,} Hz, "
+            f"decoded in {self.sounds.place}."
         ]
         if heard.silent:
             said.append(f"{heard.silent:,} files hold nothing but silence.")
@@ -84,35 +91,26 @@ class AudioStream:
             said.append(f"{heard.clipped:,} files are clipped: what the generator learns will be, too.")
         if heard.offset:
             said.append(f"{heard.offset:,} files have a constant offset (DC).")
-        if skipped := self.sounds.skipped:
-            total = len(self.source) - files
-            lines = [f"{total:,} of {len(self.source):,} files cannot be read and are left out:"]
-            lines += [f"  {name}: {reason}" for name, reason in sorted(skipped)]
-            said.append(
-                "\n".join([*lines, *([f"  and {total - len(skipped):,} others"] if total > len(skipped) else [])])
-            )
+        if self.sounds.skipped:
+            said.append(left_out(self.sounds.skipped, len(self.source) - files, len(self.source)))
         return said
 
-    def take(self, start: int, count: int) -> Batch:
-        positions = np.arange(start, start + count)
-        indices = self._order.indices(positions)
-        begins = self.slices.starts[indices]
-        if self._random:
-            room = np.maximum(self.sounds.counts[self.slices.files[indices]] - self.length, 0) + 1
-            begins = (draws(key(self._seed, "crop"), positions) % room.astype(np.uint64)).astype(np.int64)
-        conditions = {}
-        if self._conditional and self.labels is not None:
-            conditions["label"] = self.labels[torch.from_numpy(indices)].to(self._device)
-        return Batch(self._cut(self.slices.files[indices], begins), conditions)
-
     def samples(self, indices: Indices | Sequence[int]) -> Tensor:
-        """The slices of these numbers (not positions): float32 `[len, C, T]` on the CPU."""
-        numbers = np.asarray(indices, dtype=np.int64)
-        return self._cut(self.slices.files[numbers], self.slices.starts[numbers]).cpu()
+        return self._numbered(np.asarray(indices, dtype=np.int64)).cpu()
 
     def close(self) -> None:
         if self.sounds.held is not None:
             self.sounds.held.cleanup()
+
+    def _range(self, start: int, count: int) -> Tensor:
+        return self._numbered(self._numbers(start, count))
+
+    def _numbered(self, numbers: Indices) -> Tensor:
+        indices = numbers % len(self)
+        files, begins = self.slices.files[indices], self.slices.starts[indices]
+        if self._random:
+            begins = crops(self._seed, numbers, self.sounds.counts[files], self.length)
+        return self._cut(files, begins)
 
     def _cut(self, files: Indices, begins: Indices) -> Tensor:
         """`[n, C, T]` from those places of those files; silence beyond a file's end."""
@@ -123,10 +121,7 @@ class AudioStream:
         cut: NDArray[np.float32] = np.zeros((len(files), self.length, self.sounds.frames.shape[1]), np.float32)
         for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
             cut[row, :length] = self.sounds.frames[start : start + length]
-        sounds = torch.from_numpy(cut).transpose(1, 2).contiguous()
-        if self._device.type == "cuda":
-            return sounds.pin_memory().to(self._device, non_blocking=True)
-        return sounds
+        return moved(torch.from_numpy(cut).transpose(1, 2).contiguous(), self._device)
 
     def _on_gpu(self) -> Tensor | None:
         """All frames on the GPU, where they take at most a quarter of what is free there."""
@@ -136,17 +131,8 @@ class AudioStream:
         return torch.from_numpy(np.array(frames)).to(self._device)
 
     def _cut_on_gpu(self, frames: Tensor, starts: Indices, lengths: Indices) -> Tensor:
-        first, counts = (
-            torch.from_numpy(each).pin_memory().to(self._device, non_blocking=True) for each in (starts, lengths)
-        )
+        first, counts = (moved(torch.from_numpy(each), self._device) for each in (starts, lengths))
         place = torch.arange(self.length, device=self._device)
         inside = place < counts[:, None]
         rows = (first[:, None] + place).clamp_max(len(frames) - 1)
         return (frames[rows] * inside[..., None]).transpose(1, 2).contiguous()
-
-
-def seconds_of(seconds: float) -> str:
-    """A length of time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from multigan.audio.config import AudioData
-from multigan.audio.data.decode import reading
-from multigan.audio.data.medium import Sound, Source, open_source
+from multigan.audio.data.decode import header
+from multigan.audio.data.medium import Source, open_source
 from multigan.data.access import UnreadableError, insist
-from multigan.data.order import draws, key
+from multigan.data.sampling import spread
 from multigan.errors import UserError
 
 HEADERS = 200
@@ -39,6 +39,8 @@ class Survey:
     seconds: list[float]
     unreadable: int
     notes: list[str] = field(default_factory=list)
+    rows: bool = False
+    """Whether they are the rows of a streamed table, of which each gives one slice in a pass."""
 
 
 def survey(source: Source) -> Survey:
@@ -46,9 +48,9 @@ def survey(source: Source) -> Survey:
     rates: Counter[int] = Counter()
     widths: Counter[int] = Counter()
     seconds, failures = [], []
-    for index in _sample(len(source)):
+    for index in spread(source, HEADERS):
         try:
-            sound = insist(partial(_header, source, index), source.name(index), source.place)
+            sound = insist(partial(header, partial(source.open, index)), source.name(index), source.place)
         except UnreadableError as error:
             failures.append(f"{source.name(index)}: {error}")
             continue
@@ -65,26 +67,13 @@ def survey(source: Source) -> Survey:
         counts = np.bincount(source.labels, minlength=len(source.classes)).tolist()
     return Survey(
         source.place, len(source), source.classes, counts, rates, widths, sorted(seconds), len(failures),
-        list(source.notes),
+        list(source.notes), source.blocks is not None,
     )  # fmt: skip
 
 
 def inspect(source: str | Path | None, data: AudioData) -> Survey:
     """Survey `source`; absent: what `data` names, or the embedded drums."""
     return survey(open_source(data, source))
-
-
-def _header(source: Source, index: int) -> Sound:
-    with reading():
-        return source.open(index)
-
-
-def _sample(count: int) -> list[int]:
-    """Up to HEADERS numbers, spread by chance but the same every time."""
-    if count <= HEADERS:
-        return list(range(count))
-    drawn = draws(key("survey"), np.arange(HEADERS)) % np.uint64(count)
-    return [int(index) for index in np.unique(drawn)]
 
 
 def suggest_rate(seen: Survey, gpu: bool) -> tuple[int, str]:
@@ -115,6 +104,19 @@ def suggest_channels(seen: Survey) -> tuple[int, str]:
     if stereo > files / 2:
         return 2, f"2 channels: {stereo} of {files} files looked at have them; --set data.channels=1 mixes them."
     return 1, "1 channel."
+
+
+def check_channels(seen: Survey, channels: int) -> list[str]:
+    """A sentence where some files have fewer channels than the recipe. Raises UserError where all have."""
+    single, files = seen.widths[1], len(seen.seconds)
+    if channels == 1 or not single:
+        return []
+    if single == files:
+        raise UserError(
+            f"data.channels is {channels}, and the {files} sounds of {seen.place} that were looked at have one "
+            "channel: set data.channels=1."
+        )
+    return [f"{single} of {files} files looked at have one channel, which is doubled."]
 
 
 def suggest_conditional(seen: Survey) -> tuple[bool, str]:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from multigan.adversarial.batch import Batch
-from multigan.data.cache import Ahead, Progress, decode_all, free_memory
+from multigan.data.cache import Ahead, Progress, decode_all, free_memory, moved
 from multigan.data.order import Indices, flips, order_of
 from multigan.data.reader import Reader, Report
 from multigan.errors import UserError
@@ -108,13 +108,13 @@ class ImageStream:
         if self._source.blocks is not None:
             self._source.prefetch(self._indices(start + self._source.blocks.ahead(), count))
         pixels = self._kept(indices) if self._ahead is None else self._ahead.range(start, count)
-        pixels = _move(pixels, self._device)
+        pixels = moved(pixels, self._device)
         if self._mirror:
-            mask = _move(torch.from_numpy(flips(self._seed, np.arange(start, start + count))), self._device)
+            mask = moved(torch.from_numpy(flips(self._seed, np.arange(start, start + count))), self._device)
             pixels = torch.where(mask[:, None, None, None], pixels.flip(-1), pixels)
         conditions = {}
         if self._conditional and self.labels is not None:
-            conditions["label"] = _move(self.labels[torch.from_numpy(indices)], self._device)
+            conditions["label"] = moved(self.labels[torch.from_numpy(indices)], self._device)
         return Batch(pixels.to(torch.float32).mul_(1 / 127.5).sub_(1.0), conditions)
 
     def samples(self, indices: Indices | Sequence[int] | Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class ImageStream:
 
     def _kept(self, indices: Indices) -> Tensor:
         assert self._cache is not None
-        return self._cache.index_select(0, _move(torch.from_numpy(indices), self._cache.device))
+        return self._cache.index_select(0, moved(torch.from_numpy(indices), self._cache.device))
 
     def _bytes(self) -> int:
         return len(self._source) * self._reader.bytes
@@ -148,10 +148,3 @@ class ImageStream:
         if self._device.type != "cpu" and self._bytes() <= free_memory(self._device) // 4:
             return pixels.to(self._device)
         return pixels
-
-
-def _move(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; to a GPU from pinned memory, so that nothing waits for the copy."""
-    if device.type == "cuda" and tensor.device.type == "cpu":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)

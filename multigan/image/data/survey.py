@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from multigan.data.access import UnreadableError, insist
-from multigan.data.order import draws, key
+from multigan.data.sampling import spread
 from multigan.errors import UserError
 from multigan.image.config import LARGEST, SMALLEST, ImageData
 from multigan.image.data import decode
@@ -67,7 +67,7 @@ def survey(source: Source, data: ImageData) -> Survey:
     modes: Counter[str] = Counter()
     failures: list[str] = []
     colored, clear, peeked = 0, 0, 0
-    sample = _sample(source)
+    sample = spread(source, _HEADERS)
     for index in sample:
         try:
             size, mode, pixels = insist(
@@ -114,21 +114,6 @@ def _look(source: Source, index: int, peek: bool) -> tuple[tuple[int, int], str,
     with decode.opened(opener) as image:
         size, mode = decode.upright_size(image), image.mode
     return size, mode, decode.decode(opener, _PEEK_SIZE, 4, "stretch") if peek else None
-
-
-def _sample(source: Source) -> list[int]:
-    """Up to 400 numbers, spread by chance but the same every time; out of four blocks only, where there are blocks."""
-    count = len(source)
-    if source.blocks is not None:
-        bounds = source.blocks.bounds
-        filled = np.flatnonzero(np.diff(bounds))  # a block may hold no picture of the classes that are taken
-        chosen = filled[np.unique(np.linspace(0, len(filled) - 1, 4).astype(np.int64))]
-        share = _HEADERS // len(chosen)
-        return [int(i) for block in chosen for i in range(bounds[block], min(bounds[block] + share, bounds[block + 1]))]
-    if count <= _HEADERS:
-        return list(range(count))
-    drawn = draws(key("survey"), np.arange(_HEADERS)) % np.uint64(count)
-    return [int(index) for index in np.unique(drawn)]
 
 
 def _is_colored(pixels: np.ndarray) -> bool:

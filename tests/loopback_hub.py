@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,3 +110,22 @@ def serving(sets: dict[str, dict[str, bytes]]) -> Iterator[Hub]:
         finally:
             hub.shutdown()
             thread.join()
+
+
+def ask(hub: Hub, home: object, program: str, folder: str, *questions: object) -> list:
+    """Run a program in a process of its own whose hub is this one: the address is read at import.
+
+    folder: of the test, whose helpers the program may import. Questions are its argument, as JSON; it prints an answer
+    a line, as JSON.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {[folder, *sys.path]!r}\n{program}", json.dumps(questions)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,0 +1,190 @@
+"""Slices that are decoded and resampled when they are needed, for what does not fit on the disk; nothing is written.
+
+Of each slice only what is near it is read and decoded, so that a file's length costs nothing. `slices: all` asks every
+file's header at the start, which tells how many slices it makes; a table's cells would all have to be read for that, so
+rows give one slice in each pass over the data: their first, or one at a place that is a function of the seed, the row
+and the pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from multigan.audio.config import AudioRecipe
+from multigan.audio.data.cache import OFFSET, Level, Progress
+from multigan.audio.data.decode import header, resampled_length, slice_of
+from multigan.audio.data.medium import Frames, Sound, Source
+from multigan.audio.data.positions import AudioStream, left_out, no_sound, seconds_of
+from multigan.audio.data.slices import Indices, Slices, crops, slices_of
+from multigan.data.access import UnreadableError, insist
+from multigan.data.cache import Ahead, moved, workers
+from multigan.data.reader import Reader, Report
+from multigan.data.sources import Selected
+from multigan.errors import UserError
+
+_HEARD = 64
+"""Slices that are listened to at the start, for what is odd about the data."""
+_CHUNK = 64
+"""Headers that a thread reads in a row."""
+
+
+class StreamedAudio(AudioStream):
+    """The slices of sounds that are not kept. A damaged one is replaced by the next good one of its class."""
+
+    def __init__(
+        self, source: Source, recipe: AudioRecipe, device: torch.device, progress: Progress | None = None
+    ) -> None:
+        self._files, starts = len(source), None
+        self._headers: Headers | None = None
+        if recipe.data.slices == "all":
+            self._headers = headers_of(source, recipe, progress)
+            source = Pieces(source, self._headers.slices, recipe.data.rate or 1)
+            starts = self._headers.slices.starts
+        super().__init__(source, None, recipe, device)
+        self._slices = recipe.data.slices
+        self._reader = SliceReader(source, recipe, starts)
+        self._ahead = Ahead(self._reader, self._numbers)
+
+    def sentences(self) -> list[str]:
+        slices = f"of {self.length / self.rate:.3g} seconds at {self.rate:,} Hz"
+        said = []
+        if self._headers is None:
+            which = "their first slice" if self._slices == "first" else "one slice of each, somewhere else in each pass"
+            said.append(f"{len(self):,} sounds of {self.source.place}: {which}, {slices}, decoded when it is needed.")
+        else:
+            read = self._files - self._headers.report.count
+            said.append(
+                f"{seconds_of(self._headers.seconds)} of sound by the headers of {read:,} files of "
+                f"{self.source.place}: {len(self):,} slices {slices}, decoded when they are needed."
+            )
+            if count := self._headers.report.count:
+                said.append(left_out(self._headers.report.skipped, count, self._files))
+        return said + self._heard()
+
+    def news(self) -> str:
+        return self._reader.report.news()
+
+    def samples(self, indices: Indices | Sequence[int]) -> Tensor:
+        return self._ahead.pick(np.asarray(indices, dtype=np.int64))
+
+    def close(self) -> None:
+        self._ahead.close()
+
+    def _range(self, start: int, count: int) -> Tensor:
+        if self.source.blocks is not None:
+            ahead = self._numbers(start + self.source.blocks.ahead(), count)
+            self.source.prefetch(ahead % len(self))
+        return moved(self._ahead.range(start, count), self._device)
+
+    def _heard(self) -> list[str]:
+        """What is odd about the first slices."""
+        count = min(_HEARD, len(self))
+        levels = []
+        for made in self._ahead.pick(self._numbers(0, count)).numpy():
+            levels.append(Level())
+            levels[-1].see(made.T)
+        silent, clipped = sum(level.peak == 0 for level in levels), sum(level.clipped for level in levels)
+        offset = sum(level.mean for level in levels) / count
+        odd = [f"{number} are {word}" for number, word in ((silent, "silent"), (clipped, "clipped")) if number]
+        if abs(offset) > OFFSET:
+            odd.append(f"their mean is {offset:.2f}, a constant offset (DC)")
+        return [f"Of {count} slices listened to: {', '.join(odd)}."] if odd else []
+
+
+class SliceReader(Reader[Sound]):
+    """Slices, float32 `[C, T]`. Number n is of sample `n % len` of the source, for pass `n // len` over it.
+
+    starts: the first frame of each sample's slice; absent: what `data.slices` says.
+    """
+
+    def __init__(self, source: Source, recipe: AudioRecipe, starts: Indices | None) -> None:
+        data = recipe.data
+        assert data.rate is not None
+        assert data.channels is not None
+        assert data.length is not None
+        self._slice = partial(slice_of, rate=data.rate, channels=data.channels, length=data.length, pad=data.pad)
+        super().__init__(source, self._slice, (data.channels, data.length), np.float32)
+        self._starts, self._seed, self._length = starts, recipe.seed, data.length
+        self._random = data.slices == "random"
+        # of a file that is damaged in one place, another pass may want another one: what is given shall not depend on
+        # which passes there were
+        self.lasting = not self._random
+        if starts is not None:
+            self.report.what = "slices"
+
+    def read(self, index: int, turn: int = 0) -> Frames:
+        passes, index = divmod(index, len(self.source))
+        return super().read(index, turn + passes)
+
+    def decoded(self, index: int, turn: int) -> Frames:
+        return self._slice(partial(self.source.open, index), begin=partial(self._begin, index, turn))
+
+    def _begin(self, index: int, turn: int, total: int) -> int:
+        if self._random:
+            number = np.array([turn * len(self.source) + index])
+            return int(crops(self._seed, number, np.array([total]), self._length)[0])
+        return 0 if self._starts is None else int(self._starts[index])
+
+
+class Pieces(Selected[Sound]):
+    """Every slice of a source's files as a sample of its own."""
+
+    def __init__(self, source: Source, slices: Slices, rate: int) -> None:
+        labels = None if source.labels is None else source.labels[slices.files]
+        super().__init__(source, slices.files, source.classes, labels)
+        self._starts, self._rate = slices.starts, rate
+
+    def name(self, index: int) -> str:
+        return f"{super().name(index)} at {self._starts[index] / self._rate:.2f} seconds"
+
+
+@dataclass(frozen=True)
+class Headers:
+    """What the headers of all files say. report: the files whose header cannot be read."""
+
+    slices: Slices
+    seconds: float
+    report: Report
+
+
+def headers_of(source: Source, recipe: AudioRecipe, progress: Progress | None = None) -> Headers:
+    """Ask every file for its length. Raises UserError where that would mean to read everything, or none can be read."""
+    data = recipe.data
+    if source.blocks is not None:
+        raise UserError(
+            f"data.slices: how many slices the rows of {source.place} make is not known before all are read, so that "
+            "streaming takes one of each row in a pass: set data.slices to random or first."
+        )
+    assert data.rate is not None
+    assert data.length is not None
+    rate, report = data.rate, Report(len(source))
+
+    frames = np.zeros(len(source), np.int64)
+
+    def ask(start: int) -> None:
+        for index in range(start, min(start + _CHUNK, len(source))):
+            try:
+                sound = insist(partial(header, partial(source.open, index)), source.name(index), source.place)
+                frames[index] = resampled_length(sound.frames, sound.rate, rate)
+                if not frames[index]:
+                    report.add(index, source.name(index), "it holds no samples")
+            except UnreadableError as error:
+                report.add(index, source.name(index), str(error))
+
+    pool = ThreadPoolExecutor(workers(), thread_name_prefix="headers")
+    try:
+        for done, _ in enumerate(pool.map(ask, range(0, len(source), _CHUNK))):
+            if progress is not None:
+                progress(done * _CHUNK, len(source))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if report.count == len(source):
+        raise no_sound(source, report.skipped)
+    return Headers(slices_of(frames, data.length, data), float(frames.sum()) / rate, report)
