@@ -13,7 +13,8 @@ from PIL import Image
 
 from multigan.audio import features
 from multigan.audio.config import AudioRecipe
-from multigan.audio.data.stream import AudioStream, open_stream
+from multigan.audio.data.positions import AudioStream
+from multigan.audio.data.stream import open_stream
 from multigan.audio.features import BANDS, STEPS, course, log_mel
 from multigan.errors import UserError
 from multigan.files import replacing

@@ -15,7 +15,8 @@ from multigan.adversarial.game import Arithmetic, Game
 from multigan.audio import augment
 from multigan.audio.choosing import settle
 from multigan.audio.config import AudioRecipe, SpecGan
-from multigan.audio.data.stream import AudioStream, open_stream
+from multigan.audio.data.positions import AudioStream
+from multigan.audio.data.stream import open_stream
 from multigan.audio.features import extractor
 from multigan.audio.networks import Shape, build_discriminator, build_generator
 from multigan.audio.networks.specgan import SpecGanGenerator, Voiced
