@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from multigan import checkpoint, heads, noise
 from multigan.contract import Contract
+from multigan.data import metadata
 from multigan.errors import UserError
 from multigan.metrics import Evaluation, Labels, Plan, Progress
 from multigan.metrics.report import SEARCH
@@ -106,8 +107,10 @@ def evaluate(
 
 def _elsewhere(recipe: Recipe, source: str) -> Recipe:
     """The recipe with other data: whose columns are found anew, and whose classes, if they matter, are the recipe's."""
-    columns = {name: None for name in type(recipe.data).model_fields if name.endswith("_column")}
-    update = columns | {"source": source, "classes": recipe.data.classes if recipe.conditional else None}
+    columns = [name for name in type(recipe.data).model_fields if name.endswith("_column")]
+    update: dict[str, Any] = dict.fromkeys([*columns, "number_range"])
+    update |= {"source": source, "classes": recipe.data.classes if recipe.conditional else None}
+    update["label_column"] = metadata.having(source, recipe.data.label_column)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
 
 

@@ -140,25 +140,35 @@ class GanHead(ABC, Generic[R]):
         return diversity(samples, labels)
 
     def preview_batch(self) -> tuple[Tensor, Batch]:
-        """The samples that `multigan generate --seed SEED` makes: sample i has class i mod classes (up to 64)."""
+        """The samples that `multigan generate --seed SEED` makes: sample i has class i mod classes (up to 64), and the
+        classes have the same numbers, evenly over the range, where they are told."""
         count = PREVIEWS if not self.classes else min(self.classes, 16) * 8
-        latents = noise.latents(self.contract().inputs[0], self.recipe.seed, 0, count)
+        contract = self.contract()
+        latents = noise.latents(contract.inputs[0], self.recipe.seed, 0, count)
+        # Of many classes the first ones only: a class needs two samples for its diversity to be seen.
+        shown = min(self.classes, count // 2)
         conditions = {}
-        if self.classes:
-            # Of many classes the first ones only: a class needs two samples for its diversity to be seen.
-            conditions["label"] = torch.arange(count) % min(self.classes, count // 2)
+        if shown:
+            conditions["label"] = torch.arange(count) % shown
+        if number := contract.input("condition"):
+            conditions["number"] = torch.from_numpy(noise.numbers(number, 0, count, shown))
         return torch.from_numpy(latents), Batch(torch.empty(count, 0), conditions)
 
 
 def gan_contract(
     recipe: GanRecipe, samples: int, output: Output, drawn: Sequence[Input] = (), **extra: object
 ) -> Contract:
-    """latent `[batch, Z]`, what else is `drawn`, and label `[batch]` of a conditional generator, to `output`."""
+    """latent `[batch, Z]`, what else is `drawn`, and label and number `[batch]` where they are told, to `output`."""
     labels = (recipe.data.classes or []) if recipe.conditional else []
     latent = Input("latent", "latent", "float32", ["batch", recipe.latent.size], recipe.latent.distribution)
     inputs = [latent, *drawn]
     if recipe.conditional:
         inputs.append(Input("label", "label", "int64", ["batch"], minimum=0, maximum=len(labels) - 1))
+    if (told := recipe.number) is not None:
+        inputs.append(
+            Input("number", "condition", "float32", ["batch"], None, told.default, told.minimum, told.maximum)
+        )
+        extra["number_column"] = recipe.data.number_column
     public = recipe.model_dump(mode="json", exclude_none=True)
     # Only the last part of a path: an exported file says nothing of the machine that made it.
     if "source" in public["data"]:
@@ -179,11 +189,14 @@ def gan_contract(
 def fixed_samples(
     sampler: Sampler, contract: Contract, seed: int, count: int, labels: Tensor | None
 ) -> Iterator[Tensor]:
-    """Samples 0 to `count` of a seed, float32 on the CPU, some at a time. labels: int64, a class for each, or None."""
+    """Samples 0 to `count` of a seed, float32 on the CPU, some at a time. labels: int64, a class for each, or None.
+    Numbers lie evenly over their range, where they are told."""
     for start in range(0, count, AT_ONCE):
         part = min(AT_ONCE, count - start)
         latents = torch.from_numpy(noise.latents(contract.inputs[0], seed, start, part))
         conditions = {} if labels is None else {"label": labels[start : start + part]}
+        if number := contract.input("condition"):
+            conditions["number"] = torch.from_numpy(noise.numbers(number, start, part))
         yield sampler(latents, Batch(torch.empty(part, 0), conditions)).float().cpu()
 
 

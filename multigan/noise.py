@@ -150,12 +150,14 @@ def inputs(
     count: int,
     truncation: float | None = None,
     labels: NDArray[np.int64] | None = None,
+    told: NDArray[np.float32] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The inputs that a contract's graph wants for samples `start` to `start + count` of `seed`, by name.
 
     The first latent or noise input draws from stream 0, the next from stream 1, and so on; truncation is the latent's
-    alone. labels: the class of each sample, `[count]`; sample i has class i mod (number of classes) without them. A
-    scalar takes its default. Raises UserError where an argument is out of range or an input is of another kind.
+    alone. labels: the class of each sample, `[count]`; sample i has class i mod (number of classes) without them. told:
+    the number of each, `[count]`; those of `numbers` without it. A scalar takes its default. Raises UserError where an
+    argument is out of range or an input is of another kind.
     """
     made: dict[str, NDArray[Any]] = {}
     stream = LATENT_STREAM
@@ -167,11 +169,37 @@ def inputs(
         elif each.kind == "label":
             turns = np.arange(start, start + count, dtype=np.int64) % max(len(contract.labels), 1)
             made[each.name] = turns if labels is None else labels
+        elif is_number(each):
+            made[each.name] = numbers(each, start, count, len(contract.labels)) if told is None else told
         elif each.kind == "scalar" and each.default is not None:
             made[each.name] = np.array(each.default, each.dtype)
         else:
             raise UserError(f"the input {each.name!r} of kind {each.kind!r} is one that this multigan cannot fill.")
     return made
+
+
+def is_number(each: Input) -> bool:
+    """Whether an input is a number for each sample, between a minimum and a maximum."""
+    bounded = each.minimum is not None and each.maximum is not None and each.minimum < each.maximum
+    return each.kind == "condition" and each.dtype == "float32" and len(each.shape) == 1 and bounded
+
+
+def numbers(bounds: Input, start: int, count: int, classes: int = 0) -> NDArray[np.float32]:
+    """The numbers that samples `start` to `start + count` have where none is asked for, float32 `[count]`.
+
+    They take turns evenly over the range: the t-th is at the share of it that t + 1 makes in base 2 with its digits
+    mirrored at the point (van der Corput, 1935): 1/2, 1/4, 3/4, 1/8, 5/8, ... t is the sample's number divided by the
+    number of classes, so that every class has the same numbers.
+    """
+    _check_range("start", start, SAMPLES)
+    _check_range("start + count", start + max(count, 0), SAMPLES)
+    low, high = float(bounds.minimum or 0.0), float(bounds.maximum or 0.0)
+    left = np.arange(start, start + count, dtype=np.int64) // max(classes, 1) + 1
+    share, place = np.zeros(count), 0.5
+    while left.any():
+        share += place * (left % 2)
+        left, place = left // 2, place / 2
+    return (low + share * (high - low)).astype(np.float32)
 
 
 def normal_quantile(p: Floats) -> Floats:

@@ -48,6 +48,22 @@ Samples = Annotated[float | Schedule, _within(0.0, 1e12)]
 # --- data -----------------------------------------------------------------------------------------------------------
 
 
+class NumberRange(Settings):
+    """The numbers that a generator is told: the data's smallest and largest, and their median, `default`."""
+
+    minimum: float = Field(ge=-(2.0**53), le=2.0**53)
+    maximum: float = Field(ge=-(2.0**53), le=2.0**53)
+    default: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NumberRange:
+        if not self.minimum < self.maximum:
+            raise ValueError(f"minimum: {self.minimum:g} is not below the maximum, {self.maximum:g}")
+        if not self.minimum <= self.default <= self.maximum:
+            raise ValueError(f"default: {self.default:g} lies outside of {self.minimum:g} to {self.maximum:g}")
+        return self
+
+
 class Data(Settings):
     """Which files or rows a generator is trained on."""
 
@@ -60,6 +76,12 @@ class Data(Settings):
     streaming: bool = False
     """Read shard by shard, for what does not fit on the disk."""
     label_column: str | None = None
+    """Of a table, or of the metadata.csv in a folder: the column whose values are the classes."""
+    number_column: str | None = None
+    """Of a table, or of the metadata.csv in a folder: a column of numbers, such as a pitch, that the generator is told
+    of beside the class, or alone."""
+    number_range: NumberRange | None = None
+    """Absent: that of the data."""
     split: str = "train"
     """Which rows, where a column or a hub's data set tells splits apart."""
 
@@ -68,6 +90,8 @@ class Data(Settings):
         if self.classes is not None and len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise ValueError(f"classes: {twice!r} is named twice; a class has one number")
+        if self.number_range is not None and self.number_column is None:
+            raise ValueError("number_range: it belongs to a number_column, and none is named")
         return self
 
 
@@ -274,6 +298,13 @@ class GanRecipe(Settings):
     evaluation: Settings
     training: Training
 
+    @property
+    def number(self) -> NumberRange | None:
+        """The range of the number that the networks are told, or None. Raises ValueError where it is not resolved."""
+        if self.data.number_column is not None and self.data.number_range is None:
+            raise ValueError("the recipe is not resolved: the range of its numbers is missing")
+        return self.data.number_range
+
     @model_validator(mode="after")
     def _combinations(self) -> Self:
         kinds = [each.kind for each in self.regularizers]
@@ -308,6 +339,8 @@ class GanRecipe(Settings):
             every = getattr(training, key)
             if every is not None and every > training.samples:
                 notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
+        if self.data.label_column is not None and not self.conditional:
+            notes.append("data.label_column: without effect on an unconditional generator: set conditional to true.")
         if self.augment is not None and not getattr(self.augment, "kinds", True):
             notes.append("augment.kinds: empty, so that nothing is augmented.")
         return notes

@@ -197,3 +197,19 @@ def test_javascript_repeats_every_bit(tmp_path: Path) -> None:
     theirs = np.fromfile(out, np.uint32)
     assert len(theirs) == len(ours) == len(cases) * 37 * 131
     assert np.array_equal(ours.view(np.uint32), theirs)
+
+
+def test_javascript_repeats_the_numbers_of_samples_that_are_not_told_one(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    assert node
+    cases = [(low, high, start, 100, classes) for low, high in ((48, 72), (-0.1, 1e9)) for start in (0, 7, 2**53 - 101)
+             for classes in (0, 1, 3)]  # fmt: skip
+    script = tmp_path / "numbers.mjs"
+    script.write_text(
+        f"import {{numbers}} from {json.dumps(JAVASCRIPT.as_uri())};\n"
+        f"console.log(JSON.stringify({json.dumps(cases)}.map(each => [...numbers(...each)])))\n"
+    )
+    theirs = json.loads(subprocess.run([node, str(script)], check=True, timeout=60, capture_output=True).stdout)
+    for (low, high, start, count, classes), found in zip(cases, theirs, strict=True):
+        bounds = Input("number", "condition", "float32", ["batch"], minimum=low, maximum=high)
+        assert noise.numbers(bounds, start, count, classes).tolist() == found

@@ -140,3 +140,14 @@ export function normal(seed, start, count, size, truncation = null, stream = 0) 
   });
   return values;
 }
+
+// The numbers of samples that are not told one, evenly over [minimum, maximum]: Float32Array of count values.
+export function numbers(minimum, maximum, start, count, classes = 0) {
+  const values = new Float32Array(count);
+  for (let at = 0; at < count; at++) {
+    let left = Math.floor((start + at) / Math.max(classes, 1)) + 1, share = 0;
+    for (let place = 0.5; left > 0; place /= 2, left = Math.floor(left / 2)) share += place * (left % 2);
+    values[at] = minimum + share * (maximum - minimum);
+  }
+  return values;
+}

@@ -24,7 +24,7 @@ FEW = 2000
 
 
 def settle(recipe: AudioRecipe, gpu: bool = False) -> tuple[AudioRecipe, list[str]]:
-    """Fill in rate, length, channels, classes and gamma where the recipe leaves them to the data.
+    """Fill in rate, length, channels, classes, the numbers' range and gamma where the recipe leaves them to the data.
 
     Raises UserError where the length cannot be made, or where two channels are asked of sounds that have one.
     """
@@ -43,12 +43,14 @@ def settle(recipe: AudioRecipe, gpu: bool = False) -> tuple[AudioRecipe, list[st
 def _settle_data(recipe: AudioRecipe, gpu: bool) -> tuple[AudioRecipe, list[str]]:
     """Fill in what the data tells, and hold its channels against the recipe's."""
     data = recipe.data
-    resolved = data.rate and data.length and data.channels and (data.classes or not recipe.conditional)
+    open_condition = (recipe.conditional and not data.classes) or (data.number_column and not data.number_range)
+    resolved = data.rate and data.length and data.channels and not open_condition
     if resolved and data.channels == 1:
         return recipe, []
     seen = inspect(data.source, data)
     why = [] if resolved else list(seen.notes)
     chosen: dict[str, Any] = {"classes": (data.classes or seen.classes) if recipe.conditional else data.classes}
+    chosen["number_range"] = data.number_range or seen.numbers
     if data.rate is None:
         chosen["rate"], said = suggest_rate(seen, gpu)
         why.append(said)
@@ -82,12 +84,15 @@ def chosen(
     data: str | None, gpu: bool, like: Recipe | None, asked: AudioData | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """A recipe for `data` as a mapping, and why. like: the recipe of the checkpoint that the training starts from: its
-    networks, its rate and its length. asked: how the data is to be read."""
-    seen = inspect(data, asked or AudioData())
+    networks, its rate and its length. asked: what is asked for beside the place, such as a column of labels."""
+    asked = asked or AudioData()
+    seen = inspect(data, asked)
     rate, why_rate = suggest_rate(seen, gpu)
     length, why_length = suggest_length(seen, rate)
     channels, why_channels = suggest_channels(seen)
     conditional, why_conditional = suggest_conditional(seen)
+    if asked.label_column is not None and seen.classes is not None and not conditional:
+        conditional, why_conditional = True, f"{len(seen.classes)} classes, as data.label_column asks."
     sentences = [*seen.notes, why_rate, why_length, why_channels, why_conditional]
     mapping = _mapping(seen, data, rate, length, channels, conditional, gpu)
     if seen.rows:
@@ -102,7 +107,8 @@ def chosen(
                 mapping[part] = trained[part]
             mapping["training"]["discriminator_steps"] = trained["training"]["discriminator_steps"]
             mapping.pop("augment", None)
-        mapping["data"] |= {part: trained["data"][part] for part in ("rate", "length", "channels")}
+        parts = ["rate", "length", "channels", *(["number_column", "number_range"] if like.number else [])]
+        mapping["data"] |= {part: trained["data"][part] for part in parts}
         sentences.append(f"Networks, rate and length are those of {like.name}, which the training starts from.")
     return mapping, sentences
 
@@ -131,6 +137,7 @@ def _mapping(
             "length": length,
             "channels": channels,
             **({"classes": seen.classes} if conditional else {}),
+            **({"number_range": seen.numbers.model_dump()} if seen.numbers else {}),
         },
         "generator": network,
         "discriminator": network,

@@ -42,12 +42,12 @@ VOCODER_TOLERANCE = 1e-3
 
 
 def resolve(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
-    """Fill in rate, length, channels, classes and gamma where the recipe leaves them to the data."""
+    """Fill in rate, length, channels, classes, numbers' range and gamma where the recipe leaves them to the data."""
     return settle(recipe)
 
 
 def contract(recipe: AudioRecipe, samples: int) -> Contract:
-    """latent `[batch, Z]`, and label `[batch]` of a conditional generator, to sound `[batch, C, T]` in [-1, 1].
+    """latent `[batch, Z]`, label and number `[batch]` where they are told, to sound `[batch, C, T]` in [-1, 1].
 
     Of a generator of spectrograms also phase `[batch, C, bins, frames]`: where Griffin and Lim's algorithm begins.
     """
@@ -85,7 +85,7 @@ def networks(recipe: AudioRecipe) -> tuple[nn.Module, nn.Module]:
     if recipe.conditional and not recipe.data.classes:
         raise UserError("conditional is true, but data.classes names none: name them or set it to false.")
     classes = len(recipe.data.classes or ()) if recipe.conditional else 0
-    shape = Shape(length, channels, classes, recipe.latent.size, recipe.latent.class_scale)
+    shape = Shape(length, channels, classes, recipe.latent.size, recipe.latent.class_scale, recipe.number)
     return build_generator(recipe.generator, shape), build_discriminator(recipe.discriminator, shape)
 
 

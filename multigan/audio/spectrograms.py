@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from multigan.adversarial.batch import Batch, Stream
 from multigan.audio.config import SpecGan
 from multigan.audio.griffin_lim import GriffinLim
-from multigan.audio.transform import full_scale
+from multigan.audio.transform import full_scale, within
 
 PART = 64
 """Sounds that are measured or made at a time."""
@@ -70,7 +70,7 @@ class Spectrograms(nn.Module):
             planes = planes if planes.dtype == torch.float64 else planes.float()
             magnitude = torch.relu(torch.exp(self.levels(planes)) - self.floor)
             sounds: Tensor = self.griffin_lim(magnitude, phase)
-            return sounds / sounds.abs().amax((1, 2), keepdim=True).clamp_min(1.0)
+            return within(sounds)
 
     def _transformed(self, sounds: Tensor) -> Tensor:
         """The logarithm of magnitude and floor."""

@@ -19,6 +19,11 @@ def full_scale(window: int) -> float:
     return window / 4
 
 
+def within(sounds: Tensor) -> Tensor:
+    """Sounds `[B, C, T]`, each that passes full scale scaled down as a whole to [-1, 1]."""
+    return sounds / sounds.abs().amax((1, 2), keepdim=True).clamp_min(1.0)
+
+
 def bases(window: int) -> Tensor:
     """cos and -sin of each bin, windowed: `[window, 1, window]`, the first half the real parts (Hann, periodic)."""
     place = torch.arange(window, dtype=torch.float64)

@@ -10,11 +10,18 @@ import typer
 
 def generate(
     model: Annotated[Path, typer.Argument(help="An .onnx file that multigan export wrote.", show_default=False)],
-    n: Annotated[int, typer.Option("-n", "--number", help="How many.")] = 16,
+    n: Annotated[int, typer.Option("-n", "--count", help="How many.")] = 16,
     seed: Annotated[int, typer.Option(help="Sample i of a seed is the same everywhere.")] = 0,
     start: Annotated[int, typer.Option(help="The number of the first sample of the seed.")] = 0,
     label: Annotated[
         str | None, typer.Option(help="A class by name or number, or several with commas, in turn. Else all in turn.")
+    ] = None,
+    number: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a model that is told a number, such as a pitch: 60; 48:72 from the first sample to the last; "
+            "several with commas, in turn. Else evenly over its range."
+        ),
     ] = None,
     truncation: Annotated[
         float | None, typer.Option(help="Keep the latent in [-t, t]: smaller is more typical, less varied.")
@@ -50,7 +57,7 @@ def generate(
 
     if interpolate is None and not (grid or singles or stream):
         raise UserError("--no-grid with --no-singles leaves nothing to write: drop one of them.")
-    options = Options(seed, start, label, truncation, out, format, grid, singles, batch, bits, normalize)
+    options = Options(seed, start, label, truncation, out, format, grid, singles, batch, bits, normalize, number)
     maker = maker_of(Generator.load(model, device), options)
     if stream:
         _stream(maker, n)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from multigan.contract import Input, Output
+    from multigan.contract import Contract, Input, Output
 
 
 def info(
@@ -28,7 +28,7 @@ def info(
         ("file", f"{model} ({len(file.content) / 1e6:.2f} MB)"),
         ("makes", f"{contract.modality}: {_describe(contract.output)}"),
         ("name", contract.name),
-        *((f"input {each.name}", _describe_input(each)) for each in contract.inputs),
+        *((f"input {each.name}", _describe_input(each, contract)) for each in contract.inputs),
         ("trained on", f"{contract.samples_seen:,} samples"),
         ("written by", f"multigan {contract.version or 'of unknown version'}, contract format {contract.format}"),
     ]
@@ -50,7 +50,11 @@ def _describe(output: Output | Input) -> str:
     return f"{output.dtype} [{shape}]{bounds}"
 
 
-def _describe_input(each: Input) -> str:
+def _describe_input(each: Input, contract: Contract) -> str:
+    if each.kind == "condition":
+        column = contract.extra.get("number_column")
+        middle = f", in the middle {each.default:g}" if each.default is not None else ""
+        return f"{_describe(each)}, {each.kind}{middle}" + (f", of the column {column}" if column else "")
     distribution = f", {each.distribution}" if each.distribution else ""
     default = f", {each.default:g} if not given" if each.default is not None else ""
     return f"{_describe(each)}, {each.kind}{distribution}{default}"

@@ -73,6 +73,16 @@ def label_column(features: Features, data: Data, place: str) -> str | None:
     return min(found, key=lambda name: _rank(name, LABEL_NAMES)) if found else None
 
 
+def number_column(features: Features, data: Data, place: str) -> str | None:
+    """The column that `data.number_column` names, or None. Raises UserError where it holds no numbers."""
+    if data.number_column is None:
+        return None
+    column = _named(features, data.number_column, "number_column", place)
+    if not str(getattr(features[column], "dtype", "")).startswith(("int", "uint", "float", "decimal")):
+        raise UserError(f"data.number_column: {column} of {place} holds {features[column]}: name a column of numbers.")
+    return column
+
+
 def content(value: Any, medium: Medium[T], below: Sequence[Path] = ()) -> T:
     """A cell as a sample: encoded bytes, a struct with `bytes` or `path`, a path, or an array of values.
 

@@ -12,6 +12,8 @@ from typing import Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from multigan.data import metadata
+from multigan.data.described import describe, occurring
 from multigan.data.medium import Medium, T
 from multigan.data.order import Blocks
 from multigan.errors import UserError
@@ -101,11 +103,22 @@ class Listing:
 
 class Folder(Generic[T]):
     """Samples under a folder. Folders directly below it are the classes, whatever lies deeper; where it has a folder
-    for each split (train, test), the one that `split` names is taken; an only folder is entered."""
+    for each split (train, test), the one that `split` names is taken; an only folder is entered.
+
+    label_column, number_column: of the folder's metadata (`multigan.data.metadata`), hold the classes instead, and
+    the numbers; samples without them are left out.
+    """
 
     blocks: Blocks | None = None
 
-    def __init__(self, root: Path, medium: Medium[T], split: str = "train") -> None:
+    def __init__(
+        self,
+        root: Path,
+        medium: Medium[T],
+        split: str = "train",
+        label_column: str | None = None,
+        number_column: str | None = None,
+    ) -> None:
         self.medium = medium
         self.place = str(root)
         self.notes: list[str] = []
@@ -118,7 +131,11 @@ class Folder(Generic[T]):
         depth, wanted = self._start(split)
         chosen = [parts[:depth] == wanted for parts in self._listing.directories]
         self._rows = None if all(chosen) else np.flatnonzero(np.array(chosen)[self._listing.of]).astype(np.int32)
-        self.classes, self.labels = self._classes(depth, chosen)
+        self.classes, self.labels = (None, None) if label_column else self._classes(depth, chosen)
+        self._told = b""
+        """What the metadata says of the samples: it is part of what they are."""
+        self.numbers: NDArray[np.float32] | None = None
+        self._describe(root, os.path.join(b"", *wanted), label_column, number_column)
 
     def __len__(self) -> int:
         return len(self._listing) if self._rows is None else len(self._rows)
@@ -134,7 +151,8 @@ class Folder(Generic[T]):
 
     def identity(self) -> str:
         rows = b"" if self._rows is None else self._rows.tobytes()
-        return digest(self._listing.names(), rows, *map(str.encode, self.classes or []))
+        told = (self._told,) if self._told else ()
+        return digest(self._listing.names(), rows, *map(str.encode, self.classes or []), *told)
 
     def versions(self) -> bytes:
         """Each file's size and time of change; nothing of one that is gone."""
@@ -194,6 +212,43 @@ class Folder(Generic[T]):
         of_directory = np.array([-1 if parts is None else number[parts[depth]] for parts in directories], np.int32)
         labels = of_directory[listing.of if self._rows is None else listing.of[self._rows]]
         return [_text(name) for name in names], labels
+
+    # --- metadata -----------------------------------------------------------------------------------------------------
+
+    def _describe(self, root: Path, entered: bytes, label: str | None, number: str | None) -> None:
+        """Take classes and numbers from the metadata of the folder, or of the folder in it that was entered."""
+        file = metadata.find(root, root / os.fsdecode(entered))
+        if label is None and number is None:
+            if file is not None and (there := metadata.columns(file)):
+                self.notes.append(
+                    f"{file} has the columns {', '.join(there)}: data.label_column makes one the classes, "
+                    "data.number_column a number that the generator is told."
+                )
+            return
+        if file is None:
+            key, column = ("label_column", label) if label is not None else ("number_column", number)
+            raise UserError(
+                f"data.{key}: {self.place} has no {metadata.NAMES[0]}: put one there with the columns {metadata.FILE} "
+                f"and {column}, or leave the key away."
+            )
+        above = os.path.relpath(file.parent, root)
+        start = 0 if above == "." else len(os.fsencode(above)) + 1
+
+        def name(index: int) -> str:
+            return os.fsdecode(self._path(index)[start:])
+
+        found = describe(file, label, number, len(self), name, self.medium)
+        self.notes += found.notes
+        if label is not None:
+            self.classes, self.labels = found.classes, found.labels
+        elif self.classes is not None and self.labels is not None:
+            self.classes, self.labels = occurring(self.classes, self.labels[found.keep])
+        self.numbers = found.numbers
+        if not found.keep.all():
+            kept = np.arange(len(self), dtype=np.int32) if self._rows is None else self._rows
+            self._rows = kept[found.keep]
+        told = (each for each in (self.labels, self.numbers) if each is not None)
+        self._told = b"".join(each.tobytes() for each in told)
 
 
 def _is(asked: Callable[[], bool]) -> bool:

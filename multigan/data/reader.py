@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -74,7 +74,8 @@ class Report:
 
 class Reader(Generic[T]):
     """Samples of one shape and type. A damaged one is replaced by the next good one of its class (of all, without
-    classes), so that numbers keep their meaning and labels stay true.
+    classes), so that numbers keep their meaning and labels stay true; where a number is told of each, by the good one
+    of its class whose number is nearest.
 
     decode: gives the decoded sample of an opener. Raises UnreadableError or UnavailableError.
     """
@@ -137,9 +138,14 @@ class Reader(Generic[T]):
         )
 
     def _candidates(self, index: int) -> Iterator[int]:
-        """The index, then those after it, round the end, that have its class."""
-        count, labels = len(self.source), self.source.labels
-        for step in range(count):
+        """The index, then those after it, round the end, that have its class, or by their number's distance."""
+        count, labels, numbers = len(self.source), self.source.labels, self.source.numbers
+        yield index
+        steps: Iterable[int] = range(1, count)
+        if numbers is not None:
+            apart = np.abs(np.roll(numbers, -index) - numbers[index])
+            steps = (np.argsort(apart[1:], kind="stable") + 1).tolist()
+        for step in steps:
             candidate = (index + step) % count
             if labels is None or labels[candidate] == labels[index]:
                 yield candidate

@@ -15,6 +15,7 @@ from multigan.data import tables
 from multigan.data.access import clause
 from multigan.data.folder import Folder
 from multigan.data.medium import Medium
+from multigan.data.numbers import Numbers
 from multigan.data.order import Blocks
 from multigan.errors import UserError, nearest
 from multigan.files import digest
@@ -24,6 +25,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Labels = NDArray[np.int32]
+_NAMED = 5
+"""Classes that a sentence names."""
 
 _TABLES = (".parquet", ".arrow")
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(:[\w.-]+)?$")
@@ -33,13 +36,14 @@ class Source(Protocol[T_co]):
     """Numbered samples of one medium.
 
     place: what the user called it. classes: their names, or None where there are none. labels: int32 `[len]`, numbers
-    into `classes`. notes: sentences on how the data was understood. blocks: the runs of samples that are read together,
-    or None where each is read on its own.
+    into `classes`. numbers: float32 `[len]`, or None where no column of them was asked for. notes: sentences on how the
+    data was understood. blocks: the runs of samples that are read together, or None where each is read on its own.
     """
 
     place: str
     classes: list[str] | None
     labels: Labels | None
+    numbers: Numbers | None
     notes: list[str]
     blocks: Blocks | None
 
@@ -77,7 +81,9 @@ class Selected(Generic[T]):
     ) -> None:
         self._source, self._rows = source, rows
         self.place, self.notes, self.medium = source.place, source.notes, source.medium
-        self.classes, self.labels = classes, labels
+        self.classes: list[str] | None = classes
+        self.labels: Labels | None = labels
+        self.numbers = None if source.numbers is None else source.numbers[rows]
         self.blocks: Blocks | None = None
         if source.blocks is not None:
             self.blocks = Blocks(np.searchsorted(rows, source.blocks.bounds), source.blocks.window)
@@ -111,11 +117,28 @@ def open_source(
     """
     place = data.source if place is None else str(place)
     source = embedded() if place is None else _open_place(data, medium, place)
+    for key in ("label_column", "number_column"):
+        if place is None and getattr(data, key) is not None:
+            raise UserError(f"data.{key}: {source.place} have no columns: name data of your own, or leave it away.")
     if len(source) == 0:
         raise UserError(f"{source.place} holds no {medium.many}: choose another --data.")
     if data.classes is not None and source.classes is not None and data.classes != source.classes:
-        return _select(source, data.classes)
+        source = _select(source, data.classes)
+    _note_single(source)
     return source
+
+
+def _note_single(source: Source[T]) -> None:
+    """Say which classes have one sample alone."""
+    if source.classes is None or source.labels is None or len(source.classes) < 2:
+        return
+    single = np.flatnonzero(np.bincount(source.labels, minlength=len(source.classes)) == 1)
+    if len(single):
+        names = ", ".join(source.classes[number] for number in single[:_NAMED])
+        more = f" and {len(single) - _NAMED} more" if len(single) > _NAMED else ""
+        source.notes.append(
+            f"Classes with one {source.medium.one} alone, which a generator can only learn by heart: {names}{more}."
+        )
 
 
 def _open_place(data: Data, medium: Medium[T], place: str) -> Source[T]:
@@ -139,7 +162,7 @@ def _open(data: Data, medium: Medium[T], place: str) -> Source[T]:
     if path.is_dir():
         if _has_tables(path):
             return tables.open_folder(place, path, data, medium)
-        return Folder(path, medium, data.split)
+        return Folder(path, medium, data.split, data.label_column, data.number_column)
     if _HUB_NAME.match(place) and not Path(place.split("/")[0]).exists():
         return tables.open_hub(place, data, medium)
     raise UserError(

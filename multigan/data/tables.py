@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from multigan.data import columns
 from multigan.data.access import clause
 from multigan.data.medium import Medium, T
+from multigan.data.numbers import LARGEST, Numbers, refused
 from multigan.data.order import Blocks
 from multigan.errors import UserError
 from multigan.extras import need
@@ -51,11 +52,15 @@ class Rows(ABC, Generic[T]):
         self.rows: NDArray[np.int64] | None = None
         self.classes: list[str] | None = None
         self.labels: NDArray[np.int32] | None = None
+        self.numbers: Numbers | None = None
         if columns.SPLIT in features and columns.kind(features[columns.SPLIT]) in ("string", "classes"):
             self._take_split(data.split)
+        values = self._numbered(columns.number_column(features, data, place))
         label = columns.label_column(features, data, place)
         if label is not None:
             self._take_labels(label)
+        if values is not None:
+            self.numbers = values if self.rows is None else values[self.rows]
 
     def __len__(self) -> int:
         return self._count if self.rows is None else len(self.rows)
@@ -72,7 +77,8 @@ class Rows(ABC, Generic[T]):
         """By the number of rows and their labels: the cells would all have to be read."""
         rows = b"" if self.rows is None else self.rows.tobytes()
         labels = b"" if self.labels is None else self.labels.tobytes()
-        return digest(str(self._count).encode(), rows, labels, *map(str.encode, self.classes or []))
+        numbers = () if self.numbers is None else (self.numbers.tobytes(),)
+        return digest(str(self._count).encode(), rows, labels, *map(str.encode, self.classes or []), *numbers)
 
     def versions(self) -> bytes:
         """Nothing: a table whose cells are not at hand."""
@@ -92,6 +98,25 @@ class Rows(ABC, Generic[T]):
             )
         self._keep(numbers == names.index(split))
         self.notes.append(f"The {len(self):,} rows of the split {split} are taken, of {self._count:,} (data.split).")
+
+    def _numbered(self, column: str | None) -> Numbers | None:
+        """The numbers of all rows; those without one are left out. Raises UserError for one that cannot be learned."""
+        if column is None:
+            return None
+        cells = self._column(column)
+        values = cells.cast("double", safe=False).combine_chunks().to_numpy(zero_copy_only=False)
+        there = cells.is_valid().combine_chunks().to_numpy(zero_copy_only=False)
+        chosen = there if self.rows is None else there & np.isin(np.arange(self._count), self.rows)
+        broken = np.flatnonzero(chosen & ~(np.abs(values) <= LARGEST))
+        if len(broken):
+            row = int(broken[0])
+            raise refused(str(values[row]), column, f"row {row} of {self.place}")
+        if left := len(self) - int(chosen.sum()):
+            self.notes.append(f"{left:,} rows without a number in {column} are left out.")
+        self._keep(chosen)
+        if len(self) == 0:
+            raise UserError(f"data.number_column: {column} of {self.place} is empty: name another column.")
+        return np.where(chosen, values, 0).astype(np.float32)
 
     def _take_labels(self, column: str) -> None:
         names, numbers = columns.numbered(self._column(column), self.features[column])

@@ -67,7 +67,7 @@ def export(weights: Path, out: Path, tolerance: float | None = None) -> Report:
 
 
 def export_module(module: nn.Module, contract: Contract, out: Path, tolerance: float = TOLERANCE) -> Report:
-    """Export any network whose arguments are the contract's inputs in their order; see `export`."""
+    """Export any network that takes the contract's inputs, by their names or in their order; see `export`."""
     _check_target(out, tolerance)
     module = frozen(module)
     return write_checked(to_onnx(module, contract), module, contract, out, tolerance)

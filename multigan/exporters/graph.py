@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 from multigan.contract import KEY, Contract
 from multigan.errors import UserError
 from multigan.exporters.clean import strip_traces
-from multigan.exporters.parity import inputs_for
+from multigan.exporters.parity import arguments, inputs_for
 from multigan.exporters.polyphase import polyphase
 
 OPSET = 20
@@ -50,23 +50,26 @@ def _make_plain(module: nn.Module) -> None:
 
 
 def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx.ModelProto:
-    """The ONNX model of a `frozen` module, whose arguments are the contract's inputs in their order.
+    """The ONNX model of a `frozen` module, which takes the contract's inputs as `arguments` says.
 
     Opset 20, IR version 10, axis 0 of every input dynamic and named `batch`, the contract in `metadata_props`. The same
     module gives the same bytes. rewrite: with transposed convolutions as `polyphase` makes them. Raises UserError where
     torch cannot export it.
     """
-    inputs = inputs_for(contract, 2)
+    inputs = {name: torch.from_numpy(each) for name, each in inputs_for(contract, 2).items()}
+    axes = {each.name: {0: "batch"} if each.shape else {} for each in contract.inputs}
+    positional, named = arguments(module, inputs)
     try:
         with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 module,
-                tuple(torch.from_numpy(each) for each in inputs.values()),
+                positional,
+                kwargs=named,
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=list(inputs),
                 output_names=[contract.output.name],
-                dynamic_shapes=tuple({0: "batch"} if each.shape else {} for each in contract.inputs),
+                dynamic_shapes=axes if named else tuple(axes.values()),
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:

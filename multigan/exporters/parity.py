@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -91,9 +92,19 @@ def open_session(model: Path) -> onnxruntime.InferenceSession:
 
 @torch.inference_mode()
 def expected(module: torch.nn.Module, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """What `module` gives for `inputs`, in the contract's order."""
-    output: NDArray[Any] = module(*(torch.from_numpy(each) for each in inputs.values())).numpy()
+    """What `module` gives for `inputs`; see `arguments`."""
+    positional, named = arguments(module, {name: torch.from_numpy(each) for name, each in inputs.items()})
+    output: NDArray[Any] = module(*positional, **named).numpy()
     return output
+
+
+def arguments(
+    module: torch.nn.Module, inputs: dict[str, torch.Tensor]
+) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
+    """The inputs as a module's arguments: by name where it has arguments of all those names, for it may have others
+    that are left away; else in their order."""
+    names = inspect.signature(module.forward).parameters
+    return ((), inputs) if inputs.keys() <= names.keys() else (tuple(inputs.values()), {})
 
 
 def difference(left: NDArray[Any], right: NDArray[Any]) -> float:

@@ -75,7 +75,7 @@ def chosen(
     data: str | None, gpu: bool, like: Recipe | None, asked: ImageData | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """A recipe for `data` as a mapping, and why. like: the recipe of the checkpoint that the training starts from: its
-    networks and its size. asked: how the data is to be read."""
+    networks and its size. asked: what is asked for beside the place, such as a column of labels."""
     mapping, sentences = choose(inspect(data, asked or ImageData()), data, gpu)
     if like is not None:
         sentences = [*sentences, *_as_trained(mapping, like)]
@@ -113,6 +113,7 @@ def choose(survey: Survey, data: str | None, gpu: bool) -> tuple[dict[str, Any],
             "size": [height, width],
             "channels": survey.channels,
             **({"classes": survey.classes} if survey.conditional else {}),
+            **({"number_range": survey.numbers.model_dump()} if survey.numbers else {}),
         },
         "generator": network,
         "discriminator": {**network, "normalize": "none"},
@@ -141,7 +142,8 @@ def _as_trained(mapping: dict[str, Any], like: Recipe) -> list[str]:
     trained = like.model_dump(mode="json", exclude_none=True)
     for key in ("generator", "discriminator", "latent", "conditional"):
         mapping[key] = trained[key]
-    mapping["data"] |= {key: trained["data"][key] for key in ("size", "channels")}
+    parts = ["size", "channels", *(["number_column", "number_range"] if like.number else [])]
+    mapping["data"] |= {key: trained["data"][key] for key in parts}
     if not like.conditional:
         mapping["data"].pop("classes", None)
     height, width = trained["data"]["size"]

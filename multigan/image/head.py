@@ -28,15 +28,17 @@ REFERENCE, LARGEST_REFERENCE = 1024, 2**25
 
 
 def resolve(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
-    """Fill in size, channels, classes and gamma where the recipe leaves them to the data."""
+    """Fill in size, channels, classes, the numbers' range and gamma where the recipe leaves them to the data."""
     data, reasons = recipe.data, []
-    if not (data.size and data.channels and (data.classes or not recipe.conditional)):
+    open_condition = (recipe.conditional and not data.classes) or (data.number_column and not data.number_range)
+    if open_condition or not (data.size and data.channels):
         survey = inspect(data.source, data)
         reasons = survey.reasons
         chosen = {
             "size": data.size or survey.size,
             "channels": data.channels or survey.channels,
             "classes": (data.classes or survey.classes) if recipe.conditional else data.classes,
+            "number_range": data.number_range or survey.numbers,
         }
         recipe = recipe.model_copy(update={"data": data.model_copy(update=chosen)})
     recipe, why = settle_gamma(recipe)
@@ -44,7 +46,7 @@ def resolve(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
 
 
 def contract(recipe: ImageRecipe, samples: int) -> Contract:
-    """latent `[batch, Z]`, and label `[batch]` of a conditional generator, to image `[batch, C, H, W]` in [-1, 1]."""
+    """latent `[batch, Z]`, label and number `[batch]` where they are told, to image `[batch, C, H, W]` in [-1, 1]."""
     height, width, channels = _size(recipe)
     return gan_contract(recipe, samples, Output("image", "float32", ["batch", channels, height, width], -1.0, 1.0))
 
@@ -64,7 +66,7 @@ def shape_of(recipe: ImageRecipe) -> Shape:
     if recipe.conditional and not data.classes:
         raise UserError("conditional is true, but data.classes names none: name them or set it to false.")
     classes = len(data.classes or ()) if recipe.conditional else 0
-    return Shape(data.size, data.channels, classes, recipe.latent.size, recipe.latent.class_scale)
+    return Shape(data.size, data.channels, classes, recipe.latent.size, recipe.latent.class_scale, recipe.number)
 
 
 def networks(recipe: ImageRecipe) -> tuple[nn.Module, nn.Module]:

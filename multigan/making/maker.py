@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from multigan import noise
 from multigan.errors import UserError
-from multigan.runtime import Generator
+from multigan.runtime import Generator, numbers
 from multigan.runtime.labels import number, resolve
+from multigan.runtime.numbers import Asked
 
 WRITERS = 8
 """Each file is flushed to the disk: several at once wait together."""
@@ -26,7 +28,8 @@ Samples = NDArray[Any]
 @dataclass(frozen=True)
 class Options:
     """What a person asks for. format: None: the modality's own. label: a class by name or number, or several with
-    commas, in turn; None: all in turn. together: one file that shows all. singles: a file for each."""
+    commas, in turn; None: all in turn. number: as in `multigan.runtime.numbers.Asked`. together: one file that shows
+    all. singles: a file for each."""
 
     seed: int = 0
     start: int = 0
@@ -39,6 +42,7 @@ class Options:
     batch: int = 16
     bits: int | None = None
     normalize: bool = False
+    number: str | None = None
 
 
 class Maker(ABC):
@@ -56,6 +60,9 @@ class Maker(ABC):
             raise UserError(f"format {self.format!r} is unknown: choose {' or '.join(self.formats)}.")
         self.check()
         self.classes = self._classes(options.label)
+        self.number = None if options.number is None else Asked.parse(options.number)
+        if self.number is not None:  # now, and not when the first files are written
+            numbers.resolve(generator.contract, self.number.stops, len(self.number.stops))
 
     @abstractmethod
     def check(self) -> None:
@@ -101,18 +108,29 @@ class Maker(ABC):
         return self.format
 
     def parts(self, n: int) -> Iterator[tuple[int, Samples, list[str] | None]]:
-        """The number of the first, the samples, and the names of their classes, some at a time: so that any number of
-        files takes little memory."""
+        """The number of the first, the samples, and the names of their classes and numbers, some at a time: so that any
+        number of files takes little memory."""
         options, generator = self.options, self.generator
         for first in range(0, max(n, 1), PART):  # sample() refuses an n below 1
             count = min(PART, n - first)
             turns = range(first, first + count)
             labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
             start = options.start + first
-            samples = generator.sample(count, options.seed, labels, options.truncation, options.batch, start)
-            numbers = resolve(generator.contract, labels, count, start)
-            names = None if numbers is None else [generator.contract.labels[each] for each in numbers]
-            yield first, self.finished(samples), names
+            told = None if self.number is None else self.number.of(np.arange(first, first + count), n)
+            samples = generator.sample(count, options.seed, labels, options.truncation, options.batch, start, told)
+            yield first, self.finished(samples), self._names(labels, told, count, start)
+
+    def _names(
+        self, labels: list[str] | None, told: NDArray[np.float64] | None, count: int, start: int
+    ) -> list[str] | None:
+        """What tells the samples apart, for their files' names: classes, numbers; None where there is neither."""
+        contract = self.generator.contract
+        classes, bounds = resolve(contract, labels, count, start), numbers.bounds_of(contract)
+        words: list[list[str]] = [] if classes is None else [[contract.labels[each] for each in classes]]
+        if bounds is not None:
+            values = noise.numbers(bounds, start, count, len(contract.labels)) if told is None else told
+            words.append([f"{value:g}" for value in values])
+        return ["-".join(each) for each in zip(*words, strict=True)] if words else None
 
     def finished(self, samples: Samples) -> Samples:
         """The samples as they are written."""
@@ -145,10 +163,12 @@ class Maker(ABC):
         label: str | int | None = options.label
         if conditional:
             label = 0 if options.label is None else number(contract, options.label)
-        samples = self.generator.interpolate(seeds, steps, label, options.truncation, options.batch, closed=True)
+        there, total = (len(seeds) - 1) * steps + 1, len(seeds) * steps
+        told = None if self.number is None or min(len(seeds), steps) < 1 else self.number.way(there, total)
+        samples = self.generator.interpolate(seeds, steps, label, options.truncation, options.batch, True, told)
         named = "-".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]}-to-{seeds[-1]}-of-{len(seeds)}"
         stem = f"seeds{named}" + (f"-{plain(contract.labels[int(label or 0)])}" if conditional else "")
-        return self.save_way(self.finished(samples), (len(seeds) - 1) * steps + 1, steps, stem)
+        return self.save_way(self.finished(samples), there, steps, stem)
 
     def _classes(self, text: str | None) -> list[str] | None:
         """The classes that take turns: the text's parts between commas, unless a class is named so with its commas."""

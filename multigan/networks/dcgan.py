@@ -12,9 +12,9 @@ from multigan.networks.layers import (
     LEAKY_GAIN,
     RECTIFIER_GAIN,
     Base,
-    ClassProjection,
     LatentAndClass,
     msr_,
+    projection,
 )
 from multigan.networks.shapes import Shape, doubling_widths
 
@@ -29,7 +29,7 @@ class DcganGenerator(nn.Module):
         super().__init__()
         normalized = settings.normalize == "batch"
         widths = doubling_widths(settings.width, shape.doublings)
-        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale)
+        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale, shape.number)
         self.base = Base(self.input.features, widths[0], shape.base, bias=not normalized)
         layers = _after(widths[0], normalized)
         for before, after in pairwise(widths):
@@ -37,9 +37,9 @@ class DcganGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], shape.channels, 4, 2, 1), nn.Tanh())
         _initialise(self, normalized, RECTIFIER_GAIN)
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, label int64 `[B]` if conditional -> images `[B, C, H, W]` in [-1, 1]."""
-        images: Tensor = self.layers(self.base(self.input(latent, label)))
+    def forward(self, latent: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 and number `[B]` if conditional -> images `[B, C, H, W]` in [-1, 1]."""
+        images: Tensor = self.layers(self.base(self.input(latent, label, number)))
         return images
 
 
@@ -58,15 +58,13 @@ class DcganDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.logit = nn.Conv2d(widths[-1], 1, shape.base)
         _initialise(self, normalized, LEAKY_GAIN)
-        self.projection = (
-            ClassProjection(widths[-1] * shape.base[0] * shape.base[1], shape.classes) if shape.classes else None
-        )
+        self.projection = projection(widths[-1] * shape.base[0] * shape.base[1], shape.classes, shape.number)
 
-    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        """images `[B, C, H, W]`, label int64 `[B]` if conditional -> logits `[B]`."""
+    def forward(self, images: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """images `[B, C, H, W]`, label int64 and number `[B]` if conditional -> logits `[B]`."""
         features = self.layers(images)
         logits: Tensor = self.logit(features).flatten()
-        return logits if self.projection is None else logits + self.projection(features.flatten(1), label)
+        return logits if self.projection is None else logits + self.projection(features.flatten(1), label, number)
 
 
 def _after(width: int, normalized: bool, leaky: bool = False) -> list[nn.Module]:

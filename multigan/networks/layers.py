@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multigan.networks.convolution import Conv2d
+from multigan.settings import NumberRange
 
 LEAK = 0.2
+OCTAVES = 5
 RECTIFIER_GAIN = math.sqrt(2.0)
 LEAKY_GAIN = math.sqrt(2.0 / (1.0 + LEAK**2))
 
@@ -42,37 +44,83 @@ def convolution(
     return layer
 
 
+class NumberFeatures(nn.Module):
+    """A number as sines and cosines of OCTAVES frequencies (Tancik et al., 2020); there is nothing to learn in it.
+
+    Over the range the slowest goes through half a turn, so that the ends differ, and each next one through twice as
+    many.
+    """
+
+    features = 2 * OCTAVES
+
+    def __init__(self, bounds: NumberRange):
+        super().__init__()
+        self.middle = (bounds.minimum + bounds.maximum) / 2
+        self.reach = (bounds.maximum - bounds.minimum) / 2
+
+    def forward(self, number: Tensor | None) -> Tensor:
+        """number `[B]` -> `[B, features]` in [-1, 1]."""
+        place = (required(number, "number, float32 [B]") - self.middle) / self.reach
+        turns = torch.stack([place * (math.pi / 2 * 2**octave) for octave in range(OCTAVES)], 1)
+        return torch.cat((turns.sin(), turns.cos()), 1)
+
+
 class LatentAndClass(nn.Module):
-    """The latent `[B, Z]`, with a learned embedding of the class beside it (Mirza and Osindero, 2014).
+    """The latent `[B, Z]`, with a learned embedding of the class beside it (Mirza and Osindero, 2014), and the features
+    of the number where one is told.
 
     The embedding is as long as the latent and begins as N(0, scale^2).
     """
 
-    def __init__(self, latent: int, classes: int, scale: float):
+    def __init__(self, latent: int, classes: int, scale: float, number: NumberRange | None = None):
         super().__init__()
         self.embedding = nn.Embedding(classes, latent) if classes else None
-        self.features = latent * (2 if classes else 1)
+        self.number = NumberFeatures(number) if number else None
+        self.features = latent * (2 if classes else 1) + (self.number.features if self.number else 0)
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, 0.0, scale)
 
-    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        if self.embedding is None:
-            return latent
-        return torch.cat((latent, self.embedding(required(label))), 1)
+    def forward(self, latent: Tensor, label: Tensor | None, number: Tensor | None = None) -> Tensor:
+        parts = [latent]
+        if self.embedding is not None:
+            parts.append(self.embedding(required(label)))
+        if self.number is not None:
+            parts.append(self.number(number).to(latent.dtype))
+        return torch.cat(parts, 1) if len(parts) > 1 else latent
 
 
 class ClassProjection(nn.Module):
-    """What the class adds to the logit: the inner product of features and its embedding (Miyato and Koyama, 2018)."""
+    """What the class adds to the logit: the inner product of features and its embedding (Miyato and Koyama, 2018). The
+    number's embedding, which is linear in its `NumberFeatures`, is added to the class's.
 
-    def __init__(self, features: int, classes: int):
+    classes: 0 for none. number: its range, or None.
+    """
+
+    def __init__(self, features: int, classes: int, number: NumberRange | None = None):
         super().__init__()
-        self.embedding = nn.Embedding(classes, features)
-        msr_(self.embedding.weight, features)
+        self.embedding = nn.Embedding(classes, features) if classes else None
+        if self.embedding is not None:
+            msr_(self.embedding.weight, features)
+        self.number = NumberFeatures(number) if number else None
+        self.linear = nn.Linear(self.number.features, features, bias=False) if self.number else None
+        if self.linear is not None:
+            msr_(self.linear.weight, features)
 
-    def forward(self, features: Tensor, label: Tensor | None) -> Tensor:
-        """features `[B, F]`, label int64 `[B]` -> `[B]`."""
-        added: Tensor = (self.embedding(required(label)) * features).sum(1)
-        return added
+    def forward(self, features: Tensor, label: Tensor | None, number: Tensor | None = None) -> Tensor:
+        """features `[B, F]`, label int64 `[B]`, number `[B]` -> `[B]`."""
+        condition: Tensor | None = None
+        if self.embedding is not None:
+            condition = self.embedding(required(label))
+        if self.number is not None and self.linear is not None:
+            told = self.linear(self.number(number).to(self.linear.weight.dtype))
+            condition = told if condition is None else condition + told
+        assert condition is not None
+        return (condition * features).sum(1)
+
+
+def projection(features: int, classes: int, number: NumberRange | None) -> ClassProjection | None:
+    """The projection of a conditional discriminator; None for an unconditional one."""
+    return ClassProjection(features, classes, number) if classes or number else None
 
 
 class Base(nn.Module):
@@ -88,11 +136,11 @@ class Base(nn.Module):
         return values.view(-1, *self.shape).permute(0, 3, 1, 2)
 
 
-def required(label: Tensor | None) -> Tensor:
-    """The label of a conditional network. Raises ValueError where it is missing."""
-    if label is None:
-        raise ValueError("this network is conditional: give it a label, int64 [B]")
-    return label
+def required(condition: Tensor | None, what: str = "label, int64 [B]") -> Tensor:
+    """The condition of a conditional network. Raises ValueError where it is missing."""
+    if condition is None:
+        raise ValueError(f"this network is conditional: give it a {what}")
+    return condition
 
 
 # --- resampling by [1, 2, 1] ------------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from multigan.networks.config import R3gan
 from multigan.networks.layers import (
     LEAK,
     LEAKY_GAIN,
-    ClassProjection,
     LatentAndClass,
     Resample,
     convolution,
     msr_,
+    projection,
 )
 from multigan.networks.shapes import Shape, doubling_widths
 
@@ -57,7 +57,7 @@ class R3ganGenerator(nn.Module):
         super().__init__()
         widths = stage_widths(settings, shape, "generator")
         scale = (len(widths) * settings.blocks) ** -0.25
-        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale)
+        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale, shape.number)
         self.scale = nn.Linear(self.input.features, widths[0], bias=False)
         msr_(self.scale.weight, self.input.features)
         self.base = nn.Parameter(torch.randn(widths[0], *shape.base))
@@ -70,9 +70,9 @@ class R3ganGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.output = convolution(widths[-1], shape.channels, bias=True)
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, label int64 `[B]` if conditional -> images `[B, C, H, W]`."""
-        scale = self.scale(self.input(latent, label))
+    def forward(self, latent: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 and number `[B]` if conditional -> images `[B, C, H, W]`."""
+        scale = self.scale(self.input(latent, label, number))
         # Built as [B, H, W, C], so that the features are channels_last from the start.
         base = self.base.to(scale.dtype).permute(1, 2, 0) * scale[:, None, None]
         images: Tensor = self.output(self.layers(base.permute(0, 3, 1, 2)))
@@ -101,14 +101,14 @@ class R3ganDiscriminator(nn.Module):
         self.logit = nn.Linear(widths[-1], 1)
         msr_(self.logit.weight, widths[-1])
         nn.init.zeros_(self.logit.bias)
-        self.projection = ClassProjection(widths[-1], shape.classes) if shape.classes else None
+        self.projection = projection(widths[-1], shape.classes, shape.number)
 
-    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        """images `[B, C, H, W]`, label int64 `[B]` if conditional -> logits `[B]`."""
+    def forward(self, images: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """images `[B, C, H, W]`, label int64 and number `[B]` if conditional -> logits `[B]`."""
         features = self.layers(self.input(images))
         features = (features * self.base.to(features.dtype)).sum((2, 3))
         logits: Tensor = self.logit(features).flatten()
-        return logits if self.projection is None else logits + self.projection(features, label)
+        return logits if self.projection is None else logits + self.projection(features, label, number)
 
 
 def stage_widths(settings: R3gan, shape: Shape, role: str) -> list[int]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from multigan.networks import spectral
 from multigan.networks.config import ResNet
-from multigan.networks.layers import RECTIFIER_GAIN, Base, ClassProjection, convolution, msr_, required
+from multigan.networks.layers import RECTIFIER_GAIN, Base, LatentAndClass, convolution, msr_, projection, required
 from multigan.networks.shapes import Shape, doubling_widths
 
 
@@ -56,7 +56,8 @@ class UpBlock(nn.Module):
 
 
 class ResNetGenerator(nn.Module):
-    """Linear to the base, a block a doubling, norm, ReLU, 3x3 and tanh. The class chooses each norm's gain and bias.
+    """Linear to the base, a block a doubling, norm, ReLU, 3x3 and tanh. The class chooses each norm's gain and bias;
+    the number's features stand beside the latent.
 
     Width follows `doubling_widths`, the base being its coarsest stage.
     """
@@ -64,16 +65,17 @@ class ResNetGenerator(nn.Module):
     def __init__(self, settings: ResNet, shape: Shape):
         super().__init__()
         widths = doubling_widths(settings.width, shape.doublings + 1)
-        self.base = Base(shape.latent, widths[0], shape.base, bias=True)
-        msr_(self.base.linear.weight, shape.latent)
+        self.input = LatentAndClass(shape.latent, 0, shape.class_scale, shape.number)
+        self.base = Base(self.input.features, widths[0], shape.base, bias=True)
+        msr_(self.base.linear.weight, self.input.features)
         nn.init.zeros_(self.base.linear.bias)
         self.blocks = nn.ModuleList(UpBlock(before, after, shape.classes) for before, after in pairwise(widths))
         self.norm = nn.BatchNorm2d(widths[-1])
         self.output = convolution(widths[-1], shape.channels, 3, bias=True)
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, label int64 `[B]` if conditional -> images `[B, C, H, W]` in [-1, 1]."""
-        features = self.base(latent)
+    def forward(self, latent: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 and number `[B]` if conditional -> images `[B, C, H, W]` in [-1, 1]."""
+        features = self.base(self.input(latent, label, number))
         for block in self.blocks:
             features = block(features, label)
         images: Tensor = self.output(F.relu(self.norm(features))).tanh()
@@ -117,7 +119,7 @@ class ResNetDiscriminator(nn.Module):
         self.logit = nn.Linear(last, 1)
         msr_(self.logit.weight, last)
         nn.init.zeros_(self.logit.bias)
-        self.projection = ClassProjection(last, shape.classes) if shape.classes else None
+        self.projection = projection(last, shape.classes, shape.number)
         if settings.spectral_norm:
             spectral.normalize(self)
 
@@ -125,8 +127,8 @@ class ResNetDiscriminator(nn.Module):
         """One power iteration of every spectral norm."""
         spectral.iterate(self)
 
-    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        """images `[B, C, H, W]`, label int64 `[B]` if conditional -> logits `[B]`."""
+    def forward(self, images: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """images `[B, C, H, W]`, label int64 and number `[B]` if conditional -> logits `[B]`."""
         features = F.relu(self.blocks(images)).sum((2, 3))
         logits: Tensor = self.logit(features).flatten()
-        return logits if self.projection is None else logits + self.projection(features, label)
+        return logits if self.projection is None else logits + self.projection(features, label, number)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from multigan.settings import NumberRange
+
 SMALLEST_BASE = 4
 
 
@@ -13,7 +15,7 @@ class Shape:
     """What a network makes or judges.
 
     size: height and width. classes: 0 for an unconditional network. latent: the noise's size. class_scale: the standard
-    deviation of the generator's class embedding at the start.
+    deviation of the generator's class embedding at the start. number: the range of the number that is told, or None.
     """
 
     size: tuple[int, int]
@@ -21,6 +23,7 @@ class Shape:
     classes: int
     latent: int
     class_scale: float = 0.05
+    number: NumberRange | None = None
 
     @property
     def doublings(self) -> int:

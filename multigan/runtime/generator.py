@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -17,8 +17,12 @@ from multigan.errors import UserError
 from multigan.pictures import to_image, to_uint8
 from multigan.runtime import interpolation
 from multigan.runtime.labels import Label, resolve
+from multigan.runtime.numbers import Number, bounds_of
+from multigan.runtime.numbers import resolve as resolve_numbers
 from multigan.runtime.onnx_file import read
 from multigan.runtime.session import device_of, open_session
+
+V = TypeVar("V", bound=np.generic)
 
 MOST = 1_000_000
 """Samples in one call: beyond, a mistyped number fills the memory."""
@@ -54,22 +58,27 @@ class Generator:
         truncation: float | None = None,
         batch: int = 16,
         start: int = 0,
+        number: Number = None,
     ) -> NDArray[np.float32]:
         """Samples `start` to `start + n` of `seed`: float32 `[n, C, H, W]` in [-1, 1] for pictures.
 
         Sample i of a seed is the same whatever n, `start` and `batch`. label: a name, a class number, or one of those
-        for each sample; None gives sample i the class i mod (number of classes). truncation: keep each value of a
-        normal latent in [-t, t], 0 < t <= 8 (of a uniform one, 0 < t <= 1): more typical, less varied. batch: how many
-        go through the graph at once. Raises UserError where an argument is out of range or the label is unknown.
+        for each sample; None gives sample i the class i mod (number of classes). number: of a model that is told one,
+        for all or one for each; None: they take turns over its range (`multigan.noise.numbers`). truncation: keep each
+        value of a normal latent in [-t, t], 0 < t <= 8 (of a uniform one, 0 < t <= 1): more typical, less varied.
+        batch: how many go through the graph at once. Raises UserError where an argument is out of range or the label is
+        unknown.
         """
         self._check_count("n", n, MOST)
         self._check_count("batch", batch, MOST)
         labels = resolve(self.contract, label, n, start)
+        numbers = resolve_numbers(self.contract, number, n)
         parts = []
         for first in range(0, n, batch):
             count = min(batch, n - first)
-            classes = None if labels is None else labels[first : first + count]
-            parts.append(self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes)))
+            part = slice(first, first + count)
+            classes, told = _part(labels, part), _part(numbers, part)
+            parts.append(self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes, told)))
         return np.concatenate(parts)
 
     def images(self, n: int, seed: int = 0, label: Label = None, **options: Any) -> list[Image.Image]:
@@ -85,11 +94,13 @@ class Generator:
         truncation: float | None = None,
         batch: int = 16,
         closed: bool = False,
+        number: Number = None,
     ) -> NDArray[np.float32]:
         """From sample 0 of each seed to that of the next in `steps` steps: `[(len(seeds) - 1) * steps + 1, C, H, W]`.
 
         Normal latents move along great circles, uniform ones on straight lines. label: one class for all the way (class
-        0 where it is None). closed: back to the first seed, which is not repeated: `[len(seeds) * steps, C, H, W]`.
+        0 where it is None). number: the same for all the way (None: the contract's default), or one for each of the
+        way's samples. closed: back to the first seed, which is not repeated: `[len(seeds) * steps, C, H, W]`.
         Raises UserError as `sample` does.
         """
         latent = self.contract.input("latent")
@@ -102,17 +113,27 @@ class Generator:
         points = np.concatenate([noise.latents(latent, seed, 0, 1, truncation) for seed in seeds])
         latents = interpolation.path(points, steps, latent, closed)
         labels = resolve(self.contract, 0 if label is None and self.contract.labels else label, len(latents))
-        return np.concatenate(list(self._along(latents, labels, seeds[0], batch)))
+        bounds = bounds_of(self.contract)
+        if number is None and bounds is not None:
+            number = bounds.minimum if bounds.default is None else bounds.default
+        numbers = resolve_numbers(self.contract, number, len(latents))
+        return np.concatenate(list(self._along(latents, labels, numbers, seeds[0], batch)))
 
     def _along(
-        self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None, seed: int, batch: int
+        self,
+        latents: NDArray[np.float32],
+        labels: NDArray[np.int64] | None,
+        numbers: NDArray[np.float32] | None,
+        seed: int,
+        batch: int,
     ) -> Iterator[NDArray[np.float32]]:
         latent = self.contract.input("latent")
         assert latent is not None
         for first in range(0, len(latents), batch):
-            part = latents[first : first + batch]
-            classes = None if labels is None else labels[first : first + batch]
-            inputs = noise.inputs(self.contract, seed, 0, 1, None, classes)
+            here = slice(first, first + batch)
+            part = latents[here]
+            classes, told = _part(labels, here), _part(numbers, here)
+            inputs = noise.inputs(self.contract, seed, 0, 1, None, classes, told)
             for each in self.contract.inputs:
                 if each.kind == "noise":  # the same along all the way, which would jump otherwise
                     inputs[each.name] = inputs[each.name].repeat(len(part), axis=0)
@@ -151,3 +172,8 @@ class Generator:
     def _check_count(name: str, value: int, most: int) -> None:
         if not 1 <= value <= most:
             raise UserError(f"{name} {value} is out of range: choose a whole number from 1 to {most}.")
+
+
+def _part(values: NDArray[V] | None, part: slice) -> NDArray[V] | None:
+    """Some of an array that may be absent."""
+    return None if values is None else values[part]

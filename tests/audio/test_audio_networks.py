@@ -324,7 +324,6 @@ def mapping(**parts: Any) -> dict[str, Any]:
         ({"generator": {"kind": "wavegan", "kernel": 24}}, "24 has no middle: choose 23 or 25"),
         ({"discriminator": NETWORKS["stft"] | {"transform": {"window": 100}}}, "nearest: 96"),
         ({"discriminator": NETWORKS["stft"] | {"transform": {"window": 256, "hop": 100}}}, "usual: 64"),
-        ({"data": {"streaming": True}}, "sounds are not streamed yet"),
         ({"regularizers": []}, "wasserstein needs a discriminator of bounded slope"),
         ({"data": {"rate": 0}}, "rate"),
     ],

@@ -41,11 +41,12 @@ def _alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 def folder(path: Path, level: float = 0.3, count: int = 12) -> Path:
+    """Fading tones in two channels, of which the second is quieter."""
     for index in range(count):
         tone = sine((200, 2000)[index % 2] + 30 * index, 0.08, 16_000, level)
         noisy = tone + np.random.default_rng(index).normal(0, level / 3, len(tone)).astype(np.float32)
         fading = noisy * np.linspace(1, 0.1, len(tone), dtype=np.float32)
-        write(path / ("low", "high")[index % 2] / f"{index:02d}.wav", fading)
+        write(path / ("low", "high")[index % 2] / f"{index:02d}.wav", np.stack([fading, 0.7 * fading], 1))
     return path
 
 

@@ -15,6 +15,7 @@ from multigan import embedded
 from multigan.audio.config import AudioData
 from multigan.data import sources
 from multigan.data.medium import Medium
+from multigan.data.numbers import Numbers
 from multigan.data.order import Blocks
 
 SUFFIXES = frozenset(b".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
@@ -137,6 +138,7 @@ class Drums:
         kinds = list(dict.fromkeys(drum.kind for drum in self._drums))
         self.classes: list[str] | None = kinds
         self.labels: sources.Labels | None = np.array([kinds.index(drum.kind) for drum in self._drums], np.int32)
+        self.numbers: Numbers | None = None
         self.notes: list[str] = []
 
     def __len__(self) -> int:

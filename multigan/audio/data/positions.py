@@ -12,15 +12,17 @@ from torch import Tensor
 from multigan.adversarial.batch import Batch
 from multigan.audio.config import AudioRecipe
 from multigan.audio.data.medium import Source
+from multigan.data.numbers import numbers_of
 from multigan.data.order import Indices, order_of
 from multigan.errors import UserError
 
 
 class AudioStream(ABC):
-    """A `Stream` of sounds `[B, C, T]` in [-1, 1]; conditions: `label`, for a conditional recipe.
+    """A `Stream` of sounds `[B, C, T]` in [-1, 1]; conditions: `label`, for a conditional recipe, and `number`, for one
+    that is told numbers.
 
-    Each epoch shows every slice once in an order of its own. length: samples of a slice. labels: int64 `[N]`, one for
-    each slice, or None.
+    Each epoch shows every slice once in an order of its own. length: samples of a slice. labels, numbers: int64 and
+    float32 `[N]`, one for each slice, or None.
     """
 
     def __init__(self, source: Source, files: Indices | None, recipe: AudioRecipe, device: torch.device) -> None:
@@ -36,6 +38,10 @@ class AudioStream(ABC):
         if source.labels is not None:
             labels = source.labels if files is None else source.labels[files]
             self.labels = torch.from_numpy(labels.astype(np.int64))
+        numbers = numbers_of(source, data)
+        self.numbers: Tensor | None = None
+        if numbers is not None:
+            self.numbers = torch.from_numpy(numbers if files is None else numbers[files])
 
     def __len__(self) -> int:
         return self._count
@@ -46,9 +52,11 @@ class AudioStream(ABC):
 
     def take(self, start: int, count: int) -> Batch:
         conditions = {}
+        indices = torch.from_numpy(self._numbers(start, count) % self._count)
         if self._conditional and self.labels is not None:
-            indices = torch.from_numpy(self._numbers(start, count) % self._count)
             conditions["label"] = self.labels[indices].to(self._device)
+        if self.numbers is not None:
+            conditions["number"] = self.numbers[indices].to(self._device)
         return Batch(self._range(start, count), conditions)
 
     @abstractmethod

@@ -13,8 +13,10 @@ from multigan.audio.config import AudioData
 from multigan.audio.data.decode import header
 from multigan.audio.data.medium import Source, open_source
 from multigan.data.access import UnreadableError, insist
+from multigan.data.numbers import range_of
 from multigan.data.sampling import spread
 from multigan.errors import UserError
+from multigan.settings import NumberRange
 
 HEADERS = 200
 CPU_RATE = 16_000
@@ -41,10 +43,13 @@ class Survey:
     notes: list[str] = field(default_factory=list)
     rows: bool = False
     """Whether they are the rows of a streamed table, of which each gives one slice in a pass."""
+    numbers: NumberRange | None = None
+    """The range of the numbers in `data.number_column`."""
 
 
-def survey(source: Source) -> Survey:
-    """Look at a source. Raises UserError where none of the sampled files is a sound that can be read."""
+def survey(source: Source, data: AudioData | None = None) -> Survey:
+    """Look at a source. Raises UserError where none of the sampled files is a sound that can be read, or its numbers
+    say nothing."""
     rates: Counter[int] = Counter()
     widths: Counter[int] = Counter()
     seconds, failures = [], []
@@ -67,13 +72,13 @@ def survey(source: Source) -> Survey:
         counts = np.bincount(source.labels, minlength=len(source.classes)).tolist()
     return Survey(
         source.place, len(source), source.classes, counts, rates, widths, sorted(seconds), len(failures),
-        list(source.notes), source.blocks is not None,
+        list(source.notes), source.blocks is not None, range_of(source, data or AudioData()),
     )  # fmt: skip
 
 
 def inspect(source: str | Path | None, data: AudioData) -> Survey:
     """Survey `source`; absent: what `data` names, or the embedded drums."""
-    return survey(open_source(data, source))
+    return survey(open_source(data, source), data)
 
 
 def suggest_rate(seen: Survey, gpu: bool) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from multigan.audio.networks.shapes import Shape
 from multigan.audio.spectrograms import Spectrograms
 from multigan.networks import shapes
 from multigan.networks.convolution import Conv2d
-from multigan.networks.layers import LEAK, Base, ClassProjection, LatentAndClass, glorot_
+from multigan.networks.layers import LEAK, Base, LatentAndClass, glorot_, projection
 
 
 def _planes(settings: SpecGan, shape: Shape) -> tuple[shapes.Shape, list[int]]:
@@ -31,7 +31,7 @@ class SpecGanGenerator(nn.Module):
     def __init__(self, settings: SpecGan, shape: Shape):
         super().__init__()
         planes, widths = _planes(settings, shape)
-        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale)
+        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale, shape.number)
         self.base = Base(self.input.features, widths[0], planes.base, bias=True)
         layers: list[nn.Module] = []
         for before, after in pairwise([*widths, shape.channels]):
@@ -41,9 +41,10 @@ class SpecGanGenerator(nn.Module):
         glorot_(self)
         self.spectrograms = Spectrograms(settings, shape.channels, shape.length)
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, label int64 `[B]` if conditional -> spectrograms `[B, C, bins, frames]` in [-1, 1]."""
-        planes: Tensor = self.layers(self.base(self.input(latent, label)))
+    def forward(self, latent: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 and number `[B]` if conditional -> spectrograms `[B, C, bins, frames]` in
+        [-1, 1]."""
+        planes: Tensor = self.layers(self.base(self.input(latent, label, number)))
         return planes
 
 
@@ -65,13 +66,13 @@ class SpecGanDiscriminator(nn.Module):
         features = widths[0] * planes.base[0] * planes.base[1]
         self.logit = nn.Linear(features, 1)
         glorot_(self)
-        self.projection = ClassProjection(features, shape.classes) if shape.classes else None
+        self.projection = projection(features, shape.classes, shape.number)
 
-    def forward(self, planes: Tensor, label: Tensor | None = None) -> Tensor:
-        """planes `[B, C, bins, frames]`, label int64 `[B]` if conditional -> logits `[B]`."""
+    def forward(self, planes: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """planes `[B, C, bins, frames]`, label int64 and number `[B]` if conditional -> logits `[B]`."""
         features = self.layers(planes).flatten(1)
         logits: Tensor = self.logit(features).flatten()
-        return logits if self.projection is None else logits + self.projection(features, label)
+        return logits if self.projection is None else logits + self.projection(features, label, number)
 
 
 class Voiced(nn.Module):
@@ -81,7 +82,9 @@ class Voiced(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, latent: Tensor, phase: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, phase `[B, C, bins, frames]` in half turns, label int64 `[B]` if conditional -> sounds
-        `[B, C, T]` in [-1, 1]."""
-        return self.generator.spectrograms.sounds(self.generator(latent, label), phase)
+    def forward(
+        self, latent: Tensor, phase: Tensor, label: Tensor | None = None, number: Tensor | None = None
+    ) -> Tensor:
+        """latent `[B, Z]`, phase `[B, C, bins, frames]` in half turns, label int64 and number `[B]` if conditional ->
+        sounds `[B, C, T]` in [-1, 1]."""
+        return self.generator.spectrograms.sounds(self.generator(latent, label, number), phase)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from multigan.audio.config import Spectral
 from multigan.audio.networks.shapes import Shape
-from multigan.audio.transform import InverseStft, Stft, full_scale
+from multigan.audio.transform import InverseStft, Stft, full_scale, within
 from multigan.networks import shapes
 from multigan.networks.build import build_discriminator, build_generator
 
@@ -28,21 +28,26 @@ class SpectralGenerator(nn.Module):
         super().__init__()
         window, hop = settings.transform.window, settings.transform.hop
         frames = shape.length // hop
-        planes = shapes.Shape((window // 2, frames), 3 * shape.channels, shape.classes, shape.latent, shape.class_scale)
+        size, channels = (window // 2, frames), 3 * shape.channels
+        planes = shapes.Shape(size, channels, shape.classes, shape.latent, shape.class_scale, shape.number)
         self.network = build_generator(settings.network, planes)
         self.inverse = InverseStft(window, hop, frames)
         self.full = full_scale(window)
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, label int64 `[B]` if conditional -> sounds `[B, C, T]` in [-1, 1]."""
-        planes = self.network(latent, label)
+    def forward(self, latent: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 and number `[B]` if conditional -> sounds `[B, C, T]` in [-1, 1].
+
+        A sound that passes full scale is scaled down as a whole: cut off, it would be heard as distorted.
+        """
+        planes = self.network(latent, label, number)
         with torch.autocast(planes.device.type, enabled=False):
             level, x, y = (planes if planes.dtype == torch.float64 else planes.float()).chunk(3, 1)
             decibels = (level + 1) * ((LOUDEST - QUIETEST) / 2) + QUIETEST
             magnitude = self.full * torch.exp(decibels * (math.log(10) / 20))
             # The floor keeps the division's derivative finite where the vector vanishes.
             along = magnitude * torch.rsqrt(x * x + y * y + 1e-4)
-            return torch.clamp(self.inverse(along * x, along * y), -1.0, 1.0)
+            sounds: Tensor = self.inverse(along * x, along * y)
+            return within(sounds)
 
 
 class SpectralDiscriminator(nn.Module):
@@ -55,7 +60,8 @@ class SpectralDiscriminator(nn.Module):
     def __init__(self, settings: Spectral, shape: Shape):
         super().__init__()
         window, hop = settings.transform.window, settings.transform.hop
-        planes = shapes.Shape((window // 2, shape.length // hop), shape.channels, shape.classes, shape.latent)
+        size = (window // 2, shape.length // hop)
+        planes = shapes.Shape(size, shape.channels, shape.classes, shape.latent, number=shape.number)
         self.transform = Stft(window, hop)
         self.network = build_discriminator(settings.network, planes)
         self.floor = (full_scale(window) * 10 ** (QUIETEST / 20)) ** 2
@@ -70,7 +76,7 @@ class SpectralDiscriminator(nn.Module):
             planes: Tensor = (decibels - QUIETEST) * (2 / (LOUDEST - QUIETEST)) - 1
         return planes
 
-    def forward(self, planes: Tensor, label: Tensor | None = None) -> Tensor:
-        """planes as `view` makes them, label int64 `[B]` if conditional -> logits `[B]`."""
-        logits: Tensor = self.network(planes, label)
+    def forward(self, planes: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """planes as `view` makes them, label int64 and number `[B]` if conditional -> logits `[B]`."""
+        logits: Tensor = self.network(planes, label, number)
         return logits

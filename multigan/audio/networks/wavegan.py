@@ -13,7 +13,7 @@ from multigan.adversarial.stochastic import Stochastic
 from multigan.audio.config import WaveGan
 from multigan.audio.networks.shapes import Shape
 from multigan.networks.convolution import Conv1d
-from multigan.networks.layers import LEAK, ClassProjection, LatentAndClass, glorot_
+from multigan.networks.layers import LEAK, LatentAndClass, glorot_, projection
 
 SHUFFLED = 4
 """Phase shuffle comes after the first four layers, and never after the last."""
@@ -32,7 +32,7 @@ class WaveGanGenerator(nn.Module):
         widths = [settings.width << stage for stage in reversed(range(layers))]
         normalized = settings.normalize == "batch"
         self.base = (widths[0], shape.length // settings.stride)
-        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale)
+        self.input = LatentAndClass(shape.latent, shape.classes, shape.class_scale, shape.number)
         self.linear = nn.Linear(self.input.features, widths[0] * self.base[1])
         stages: list[nn.Module] = [*_norm(widths[0], normalized), nn.ReLU(inplace=True)]
         for number, ((before, after), stride) in enumerate(
@@ -45,9 +45,9 @@ class WaveGanGenerator(nn.Module):
         glorot_(self)
         self.post_filter = PostFilter(settings.post_filter) if settings.post_filter else None
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent `[B, Z]`, label int64 `[B]` if conditional -> sounds `[B, C, T]` in [-1, 1]."""
-        sounds: Tensor = self.stages(self.linear(self.input(latent, label)).view(-1, *self.base))
+    def forward(self, latent: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """latent `[B, Z]`, label int64 and number `[B]` if conditional -> sounds `[B, C, T]` in [-1, 1]."""
+        sounds: Tensor = self.stages(self.linear(self.input(latent, label, number)).view(-1, *self.base))
         return sounds if self.post_filter is None else self.post_filter(sounds)
 
 
@@ -75,13 +75,13 @@ class WaveGanDiscriminator(nn.Module):
         features = widths[-1] * (shape.length // settings.stride)
         self.logit = nn.Linear(features, 1)
         glorot_(self)
-        self.projection = ClassProjection(features, shape.classes) if shape.classes else None
+        self.projection = projection(features, shape.classes, shape.number)
 
-    def forward(self, sounds: Tensor, label: Tensor | None = None) -> Tensor:
-        """sounds `[B, C, T]`, label int64 `[B]` if conditional -> logits `[B]`."""
+    def forward(self, sounds: Tensor, label: Tensor | None = None, number: Tensor | None = None) -> Tensor:
+        """sounds `[B, C, T]`, label int64 and number `[B]` if conditional -> logits `[B]`."""
         features = self.layers(sounds).flatten(1)
         logits: Tensor = self.logit(features).flatten()
-        return logits if self.projection is None else logits + self.projection(features, label)
+        return logits if self.projection is None else logits + self.projection(features, label, number)
 
 
 class Strided(Conv1d):

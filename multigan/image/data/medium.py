@@ -14,6 +14,7 @@ from PIL import Image
 from multigan import embedded
 from multigan.data import sources
 from multigan.data.medium import Medium
+from multigan.data.numbers import Numbers
 from multigan.data.order import Blocks
 from multigan.image.config import ImageData
 
@@ -75,6 +76,7 @@ class Digits:
         self._images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
         self.labels: sources.Labels | None = labels.astype(np.int32)
         self.classes: list[str] | None = [str(digit) for digit in range(10)]
+        self.numbers: Numbers | None = None
         self.notes: list[str] = []
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from multigan.adversarial.batch import Batch
 from multigan.data.cache import Ahead, Progress, decode_all, free_memory, moved
+from multigan.data.numbers import numbers_of
 from multigan.data.order import Indices, flips, order_of
 from multigan.data.reader import Reader, Report
 from multigan.errors import UserError
@@ -57,11 +58,12 @@ def reader_of(source: Source, size: tuple[int, int], channels: int, fit: Fit) ->
 
 
 class ImageStream:
-    """A `Stream` of pictures `[B, C, H, W]` in [-1, 1]; conditions: `label`, for a conditional recipe.
+    """A `Stream` of pictures `[B, C, H, W]` in [-1, 1]; conditions: `label`, for a conditional recipe, and `number`,
+    for one that is told numbers.
 
     Each epoch shows every picture once in an order of its own. The same position gives the same sample whether pictures
     are kept in memory or decoded when needed. survey: what the data is. report: what could not be read so far.
-    labels: int64 `[N]`, or None.
+    labels, numbers: int64 and float32 `[N]`, or None.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class ImageStream:
         self._reader = reader_of(source, data.size, data.channels, data.fit)
         self._order = order_of(recipe.seed, len(source), source.blocks)
         self.labels = None if source.labels is None else torch.from_numpy(source.labels.astype(np.int64))
+        numbers = numbers_of(source, data)
+        self.numbers = None if numbers is None else torch.from_numpy(numbers)
         self._cache: Tensor | None = None
         self._ahead: Ahead | None = None
         if self._keeps(data.cache, data.streaming):
@@ -115,6 +119,8 @@ class ImageStream:
         conditions = {}
         if self._conditional and self.labels is not None:
             conditions["label"] = moved(self.labels[torch.from_numpy(indices)], self._device)
+        if self.numbers is not None:
+            conditions["number"] = moved(self.numbers[torch.from_numpy(indices)], self._device)
         return Batch(pixels.to(torch.float32).mul_(1 / 127.5).sub_(1.0), conditions)
 
     def samples(self, indices: Indices | Sequence[int] | Tensor) -> Tensor:

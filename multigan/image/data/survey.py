@@ -11,11 +11,13 @@ from statistics import median
 import numpy as np
 
 from multigan.data.access import UnreadableError, insist
+from multigan.data.numbers import range_of
 from multigan.data.sampling import spread
 from multigan.errors import UserError
 from multigan.image.config import LARGEST, SMALLEST, ImageData
 from multigan.image.data import decode
 from multigan.image.data.medium import Source, open_source
+from multigan.settings import NumberRange
 
 _HEADERS = 400
 _PEEKED = 48
@@ -44,6 +46,8 @@ class Survey:
     channels: int
     conditional: bool
     reasons: list[str] = field(default_factory=list)
+    numbers: NumberRange | None = None
+    """The range of the numbers in `data.number_column`."""
 
 
 def inspect(source: str | Path | None, data: ImageData) -> Survey:
@@ -92,6 +96,8 @@ def survey(source: Source, data: ImageData) -> Survey:
     if source.classes is not None and source.labels is not None:
         counts = np.bincount(source.labels, minlength=len(source.classes)).tolist()
     conditional, why_conditional = _suggest_conditional(source.classes, counts)
+    if data.label_column is not None and source.classes is not None and not conditional:
+        conditional, why_conditional = True, f"{len(source.classes)} classes, as data.label_column asks."
     return Survey(
         place=source.place,
         count=len(source),
@@ -105,6 +111,7 @@ def survey(source: Source, data: ImageData) -> Survey:
         channels=channels,
         conditional=conditional,
         reasons=[*source.notes, why_size, why_channels, why_conditional],
+        numbers=range_of(source, data),
     )
 
 
