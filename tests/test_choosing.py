@@ -13,8 +13,9 @@ from PIL import Image
 
 from multigan import recipe as recipes
 from multigan.errors import UserError
-from multigan.image.choosing import choose, gamma, settle_gamma
+from multigan.image.choosing import choose, settle_gamma
 from multigan.image.data import Survey
+from multigan.networks.gamma import gamma
 from multigan.settings import Schedule
 from multigan.starting import recipe_for
 

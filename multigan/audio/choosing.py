@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
-from multigan.audio.config import AudioData, AudioRecipe, check_length, step_of
+from multigan.audio.config import AudioData, AudioRecipe, Spectral, check_length, step_of
 from multigan.audio.data.survey import (
     Survey,
     check_channels,
@@ -16,10 +17,12 @@ from multigan.audio.data.survey import (
     suggest_rate,
 )
 from multigan.errors import UserError
+from multigan.networks.gamma import gamma, is_open, settled
 from multigan.recipe import Recipe
-from multigan.settings import R1, R2, Schedule
 
-GAMMA = 0.5
+WAVEFORM_GAMMA = 0.5
+WINDOW = 0.016
+"""Seconds of a transform's window, about."""
 FEW = 2000
 
 
@@ -68,16 +71,19 @@ def _settle_data(recipe: AudioRecipe, gpu: bool) -> tuple[AudioRecipe, list[str]
 
 
 def _settle_gamma(recipe: AudioRecipe) -> tuple[AudioRecipe, list[str]]:
-    """Replace every `gamma: auto`."""
-    still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
-    if not still_open:
+    """Replace every `gamma: auto`: by the rule of pictures for a discriminator that sees log spectra."""
+    if not is_open(recipe.regularizers) or recipe.data.length is None:
         return recipe, []
-    schedule = Schedule(start=GAMMA, end=GAMMA / 10)
-    settled = [
-        each.model_copy(update={"gamma": schedule}) if each in still_open else each for each in recipe.regularizers
-    ]
-    why = f"gamma {GAMMA:g} to {GAMMA / 10:g}: raise it where training is unstable, lower it where sounds stay dull."
-    return recipe.model_copy(update={"regularizers": settled}), [why]
+    value, why = WAVEFORM_GAMMA, "for waveforms"
+    if isinstance(recipe.discriminator, Spectral):
+        transform = recipe.discriminator.transform
+        bins, frames = transform.window // 2, recipe.data.length // transform.hop
+        value, why = gamma(bins, frames), f"for spectra of {bins} x {frames}"
+    why = (
+        f"gamma {value:g} to {value / 10:g}, {why}: raise it where training is unstable, lower it where sounds stay "
+        "dull."
+    )
+    return recipe.model_copy(update={"regularizers": settled(recipe.regularizers, value)}), [why]
 
 
 def chosen(
@@ -119,9 +125,10 @@ def _mapping(
     batch = 32
     while batch > seen.count and batch > 8:
         batch //= 2
+    window = 2 ** max(5, round(math.log2(rate * WINDOW)))
     network = {
         "kind": "stft",
-        "transform": {"window": 256, "hop": 64},
+        "transform": {"window": window, "hop": window // 2},
         "network": {"kind": "dcgan", "width": 32 if gpu else 16, "normalize": "none"},
     }
     rate_of_learning = {"lr": {"start": 4e-4, "end": 5e-5}}

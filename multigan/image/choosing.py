@@ -8,42 +8,27 @@ from typing import Any
 from multigan.errors import UserError
 from multigan.image.config import ImageData, ImageRecipe
 from multigan.image.data import Survey, inspect
+from multigan.networks.gamma import gamma, is_open, settled
 from multigan.recipe import Recipe
 from multigan.settings import R1, R2, Schedule
 
-GAMMA_AT_32 = 0.2
 CPU_LARGEST = 64
 FEW = 10_000
-
-
-def gamma(height: int, width: int) -> float:
-    """0.2 (H W / 32^2)^1.5: R1's and R2's gamma for a picture's size, to two digits.
-
-    Measured at 32 pixels; the power is the one through R3GAN's published gammas for faces at 64 and 256 pixels, 2 and
-    150 (Huang et al., 2024), which this rule puts at 1.6 and 100.
-    """
-    return float(f"{GAMMA_AT_32 * (height * width / 32**2) ** 1.5:.2g}")
 
 
 def settle_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
     """Replace every `gamma: auto` of a recipe whose size is known, annealing the rule's to a tenth, and scale what is
     given for another size."""
     recipe, why = _scaled_gamma(recipe)
-    still_open = [each for each in recipe.regularizers if isinstance(each, R1 | R2) and each.gamma == "auto"]
-    if recipe.data.size is None or not still_open:
+    if recipe.data.size is None or not is_open(recipe.regularizers):
         return recipe, why
-    height, width = recipe.data.size
-    value = gamma(height, width)
-    schedule = Schedule(start=value, end=value / 10)
-    settled = [
-        each.model_copy(update={"gamma": schedule}) if each in still_open else each for each in recipe.regularizers
-    ]
+    value = gamma(*recipe.data.size)
     why.append(
         f"gamma {value:g} to {value / 10:g}: 0.2 x (height x width / 32^2)^1.5, annealed to a tenth. "
         "Raise it where training is unstable or collapses, lower "
         "it where pictures stay blurred."
     )
-    return recipe.model_copy(update={"regularizers": settled}), why
+    return recipe.model_copy(update={"regularizers": settled(recipe.regularizers, value)}), why
 
 
 def _scaled_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
@@ -51,7 +36,7 @@ def _scaled_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
     if recipe.data.size is None:
         return recipe, []
     height, width = recipe.data.size
-    settled, why = [], []
+    scaled, why = [], []
     for each in recipe.regularizers:
         if isinstance(each, R1 | R2) and each.gamma_at is not None and each.gamma != "auto":
             times = (height * width / each.gamma_at**2) ** 1.5
@@ -61,8 +46,8 @@ def _scaled_gamma(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
                     "(height x width)^1.5."
                 )
             each = each.model_copy(update={"gamma": _times(each.gamma, times), "gamma_at": None})
-        settled.append(each)
-    return recipe.model_copy(update={"regularizers": settled}), why
+        scaled.append(each)
+    return recipe.model_copy(update={"regularizers": scaled}), why
 
 
 def _times(value: float | Schedule, factor: float) -> float | Schedule:
