@@ -250,3 +250,22 @@ def test_a_cpu_takes_a_lower_rate_and_says_so(tmp_path: Path) -> None:
 def test_the_survey_of_the_embedded_drums() -> None:
     seen = survey(open_source(AudioData()))
     assert (seen.count, seen.unreadable, dict(seen.rates)) == (91, 0, {16_000: 91})
+
+
+@pytest.mark.slow
+def test_the_quick_start_of_sounds_leaves_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changes = ["generator.network.width=4", "discriminator.network.width=4", "training.samples=64"]
+    sets = [part for each in changes for part in ("--set", each)]
+    assert run(["quickstart", "audio", "--out", str(tmp_path / "run"), *sets]) == 0
+    said = capsys.readouterr()
+    words = " ".join((said.out + said.err).split())
+    assert "91 real clips" in words
+    assert "times as far from the nearest real clip" in words
+    sounds = sorted((tmp_path / "run" / "hits").glob("*.wav"))
+    assert len(sounds) == 60
+    samples, rate = soundfile.read(sounds[0])
+    assert (len(samples), rate) == (8192, 16_000)
+    with Image.open(tmp_path / "run" / "hits" / "seed0-grid.png") as sheet:
+        assert sheet.width > 500
+    for name in ("drums.onnx", "training.gif", "evaluation/neighbours.wav", "evaluation/report.json"):
+        assert (tmp_path / "run" / name).exists()
