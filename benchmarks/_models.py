@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MULTIGAN = [sys.executable, "-m", "multigan"]
+SMALL = {"image": ["data.size=[32,32]", "data.channels=3"], "audio": []}
+"""Changes that make a recipe a benchmark's: pictures of 32x32 in colour; sounds as the recipe has them."""
 
 
 def multigan(*arguments: str | Path) -> str:
@@ -19,11 +21,13 @@ def multigan(*arguments: str | Path) -> str:
     return done.stdout + done.stderr
 
 
-def hardly_trained(recipe: str, folder: Path, overrides: Sequence[str] = ()) -> tuple[Path, Path]:
-    """A recipe trained for one turn of 8 pictures of 32x32 in colour and exported: its run and its .onnx file."""
+def hardly_trained(
+    recipe: str, folder: Path, overrides: Sequence[str] = (), modality: str = "image"
+) -> tuple[Path, Path]:
+    """A recipe trained for one turn of 8 samples on the embedded data and exported: its run and its .onnx file."""
     run, model = folder / "run", folder / "model.onnx"
-    small = ["data.size=[32,32]", "data.channels=3", "training.batch=8", "training.samples=8", *overrides]
+    small = [*SMALL[modality], "training.batch=8", "training.samples=8", *overrides]
     settings = [part for each in small for part in ("--set", each)]
-    multigan("train", "image", "--recipe", recipe, *settings, "--out", run, "--device", "cpu")
+    multigan("train", modality, "--recipe", recipe, *settings, "--out", run, "--device", "cpu")
     multigan("export", run, "--onnx", "--out", model)
     return run, model

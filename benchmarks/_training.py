@@ -13,7 +13,7 @@ from multigan import assemble, heads
 from multigan.adversarial.batch import Batch
 from multigan.adversarial.game import Arithmetic
 from multigan.adversarial.trainer import Trainer
-from multigan.image.config import ImageRecipe
+from multigan.settings import GanRecipe
 from multigan.training.device import DTYPES
 
 LOG_EVERY = 50
@@ -21,15 +21,13 @@ LOG_EVERY = 50
 
 
 class InMemory:
-    """Random pictures as a stream, so that no side pays for data."""
+    """Random samples in [-1, 1] of a resolved recipe's shape as a stream, so that no side pays for data."""
 
-    def __init__(self, recipe: ImageRecipe, batches: int = 8):
-        size, channels = recipe.data.size, recipe.data.channels
-        if size is None or channels is None:
-            raise ValueError("the recipe's size and channels are not settled")
+    def __init__(self, recipe: GanRecipe, batches: int = 8):
+        shape = [int(each) for each in heads.contract(recipe, 0).output.shape[1:]]
         self.batch = recipe.training.batch
         draw = torch.Generator().manual_seed(1)
-        self.samples = torch.rand(batches * self.batch, channels, *size, generator=draw) * 2 - 1
+        self.samples = torch.rand(batches * self.batch, *shape, generator=draw) * 2 - 1
         self.conditions = {}
         if recipe.conditional:
             classes = len(recipe.data.classes or [])
@@ -49,7 +47,7 @@ def arithmetic(precision: str, channels_last: bool = True) -> Arithmetic:
     return Arithmetic(wide, DTYPES[precision] if precision == "bf16" else None, channels_last)
 
 
-def networks(recipe: ImageRecipe, how: Arithmetic) -> tuple[nn.Module, nn.Module]:
+def networks(recipe: GanRecipe, how: Arithmetic) -> tuple[nn.Module, nn.Module]:
     """The recipe's networks, the same at every call."""
     torch.manual_seed(0)
     pair = heads.head(recipe).networks()
@@ -58,8 +56,8 @@ def networks(recipe: ImageRecipe, how: Arithmetic) -> tuple[nn.Module, nn.Module
     return pair
 
 
-def trainer(recipe: ImageRecipe, how: Arithmetic, compiled: bool = False) -> Trainer:
-    """multigan's Trainer of a resolved recipe, on random pictures."""
+def trainer(recipe: GanRecipe, how: Arithmetic, compiled: bool = False) -> Trainer:
+    """multigan's Trainer of a resolved recipe, on random samples."""
     generator, discriminator = networks(recipe, how)
     fast: dict[str, Any] = {}
     if compiled:
@@ -96,13 +94,11 @@ class Rules:
 
 
 class ByHand:
-    """A hand-written loop, without a line more than its maths wants: generated pictures are made once a turn, weights
+    """A hand-written loop, without a line more than its maths wants: generated samples are made once a turn, weights
     get gradients only in their own step, fused Adam, a moving average of the generator, no reading back between logs.
     """
 
-    def __init__(
-        self, recipe: ImageRecipe, rules: Rules, how: Arithmetic, noise: Callable[[int], Tensor] | None = None
-    ):
+    def __init__(self, recipe: GanRecipe, rules: Rules, how: Arithmetic, noise: Callable[[int], Tensor] | None = None):
         self.rules, self.how, self.noise = rules, how, noise
         self.batch, self.latent = recipe.training.batch, recipe.latent.size
         self.generator, self.discriminator = networks(recipe, how)

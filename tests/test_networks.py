@@ -17,6 +17,7 @@ from multigan.errors import UserError
 from multigan.image.augment import Augmentation
 from multigan.image.config import ImageRecipe
 from multigan.image.head import networks
+from multigan.networks.activation import LeakyReLU
 from multigan.networks.convolution import Conv1d, Conv2d
 from multigan.networks.layers import Resample
 from multigan.networks.shapes import Shape, doubling_widths
@@ -237,14 +238,13 @@ def test_r1_through_augmentation_by_finite_differences(kind: str) -> None:
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (3, 1, 2), (4, 2, 1), (1, 1, 1)])
 def test_convolution_equals_torchs_own(kernel: int, stride: int, groups: int, axes: int) -> None:
-    def layers(layer: type[nn.Conv1d | nn.Conv2d]) -> nn.Module:
+    def layers(layer: type[nn.Conv1d | nn.Conv2d], between: nn.Module) -> nn.Module:
         return nn.Sequential(
-            layer(4, 8, kernel, stride, kernel // 2, groups=groups),
-            nn.LeakyReLU(0.2, inplace=True),
-            layer(8, 2, 3, padding=1, bias=False),
+            layer(4, 8, kernel, stride, kernel // 2, groups=groups), between, layer(8, 2, 3, padding=1, bias=False)
         ).double()
 
-    own, torchs = (layers(Conv1d), layers(nn.Conv1d)) if axes == 1 else (layers(Conv2d), layers(nn.Conv2d))
+    mine, plain = (Conv1d, nn.Conv1d) if axes == 1 else (Conv2d, nn.Conv2d)
+    own, torchs = layers(mine, LeakyReLU(0.2)), layers(plain, nn.LeakyReLU(0.2))
     torchs.load_state_dict(own.state_dict())
     start = torch.randn(2, 4, *[6] * axes, dtype=torch.float64)
     found = []
@@ -256,6 +256,20 @@ def test_convolution_equals_torchs_own(kernel: int, stride: int, groups: int, ax
         found.append([gradient, *torch.autograd.grad(loss, [images, *network.parameters()])])
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(LeakyReLU, False), (nn.LeakyReLU, True)])
+def test_the_penaltys_derivative_asks_nothing_of_the_features(kind: type[nn.LeakyReLU], asked: bool) -> None:
+    """A network of straight pieces: where its gradient is penalised, the forward pass has no part in the derivative."""
+    first, second = (Conv1d(2, 2, 3, padding=1) for _ in range(2))
+    images = torch.randn(1, 2, 8, requires_grad=True)
+    features = first(images)
+    slopes = kind(0.2)(features.clone())
+    (gradient,) = torch.autograd.grad(second(slopes).sum(), images, create_graph=True)
+    wanted = [features, first.weight, second.weight]
+    found = torch.autograd.grad(gradient.square().sum(), wanted, allow_unused=True)
+    assert (found[0] is not None) == asked
+    assert all(each is not None and each.abs().max() > 0 for each in found[1:])
 
 
 def test_convolution_refuses_what_it_cannot_differentiate() -> None:

@@ -106,6 +106,24 @@ def test_the_rewritten_graph_gives_the_same_pictures(
     assert np.max(np.abs(found - expected)) < 1e-5
 
 
+@settings(max_examples=40, deadline=None)
+@given(axis=_axis(), length=st.integers(1, 150), relu=st.booleans(), bias=st.booleans())
+def test_the_rewritten_graph_gives_the_same_sounds(axis: tuple[int, ...], length: int, relu: bool, bias: bool) -> None:
+    """As pictures of height 1, padded by themselves where they are short."""
+    kernel, stride, before, after, extra = axis
+    geometry = {"strides": [stride], "pads": [before, after], "output_padding": [extra]}
+    model = _model(_weight(16, 32, kernel), (length,), bias, ("Relu", "Tanh") if relu else ("Tanh",), **geometry)
+    sounds = np.random.default_rng(2).standard_normal((3, 16, length), np.float32)
+    rewritten = _rewritten(model)
+    made = phases(kernel, stride, before)
+    assert ("ConvTranspose" not in _kinds(rewritten)) == (made is not None)
+    padded = made is not None and any((each.before + each.after) * 16 > length for each in made)
+    assert ("Pad" in _kinds(rewritten)) == padded
+    (expected,), (found,) = _run(model, sounds), _run(rewritten, sounds)
+    assert expected.shape == (3, 32, length * stride)
+    assert np.max(np.abs(found - expected)) < 1e-5
+
+
 def test_the_phases_of_the_usual_upsampling() -> None:
     """4 taps, stride 2, padding 1: each output pixel has two taps, and the two phases look to different sides."""
     found = phases(4, 2, 1)
@@ -164,7 +182,8 @@ UPSAMPLING: dict[str, Any] = {"strides": [2, 2], "pads": [1, 1, 1, 1]}
         pytest.param((16, 16, 3, 3), (4, 4), {"strides": [1, 1], "pads": [1, 1, 1, 1]}, id="no stride"),
         pytest.param((16, 16, 4, 4), (4, 4), {"strides": [2, 2]}, id="larger than the stride makes it"),
         pytest.param((16, 16, 4, 4), (4, 4), {"strides": [2, 2], "auto_pad": "SAME_UPPER"}, id="padding by name"),
-        pytest.param((16, 16, 4), (4,), {"strides": [2], "pads": [1, 1]}, id="sound"),
+        pytest.param((16, 1, 4), (4,), {"strides": [2], "pads": [1, 1]}, id="sound of one channel"),
+        pytest.param((16, 16, 4, 4, 4), (4, 4, 4), {"strides": [2] * 3, "pads": [1] * 6}, id="three axes"),
     ],
 )
 def test_what_does_not_gain_stays_as_it_is(

@@ -10,7 +10,7 @@ DepthToSpace.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ from onnx import helper, numpy_helper, shape_inference
 
 BLOCK = 16
 """Channels that onnxruntime's blocked kernels take at once: with others the transposed convolution stays."""
+
+SHORT = 16
+"""A sound that is shorter than so many times its padding is padded by itself: a blocked kernel makes each place that
+meets the padding alone, reading all weights for it."""
 
 LARGEST = 2**31 - 2**20
 """Bytes of weights that fit into one protobuf message."""
@@ -33,6 +37,10 @@ class Phase:
     taps: list[int]
     before: int
     after: int
+
+
+ONE = Phase(0, [0], 0, 0)
+"""Along an axis of one place, where nothing is transposed."""
 
 
 def phases(kernel: int, stride: int, padding: int) -> list[Phase] | None:
@@ -52,10 +60,12 @@ def phases(kernel: int, stride: int, padding: int) -> list[Phase] | None:
 def polyphase(model: onnx.ModelProto) -> int:
     """Rewrite in place each transposed convolution that gains by it; how many were rewritten.
 
-    Those of pictures, with constant weights, without groups or dilation, whose sides are known and grow `stride` times,
-    and whose channels come in blocks of 16. A ReLU that follows moves before the interleaving, where onnxruntime makes
-    it part of the convolution. A model that is too large for one protobuf message stays whole: shapes are inferred by
-    way of one.
+    Those of pictures and of sounds, with constant weights, without groups or dilation, whose sides are known and grow
+    `stride` times, and whose channels come in blocks of 16. A ReLU that follows moves before the interleaving, where
+    onnxruntime makes it part of the convolution. A model that is too large for one protobuf message stays whole: shapes
+    are inferred by way of one.
+
+    onnxruntime's blocked kernels are for pictures, so that a sound becomes one of height 1.
     """
     if sum(len(each.raw_data) for each in model.graph.initializer) > LARGEST:
         return 0
@@ -105,21 +115,27 @@ class _Rewriter:
         """The nodes that stand for a transposed convolution, or None where it stays."""
         if node.op_type != "ConvTranspose" or any(name not in self.initializers for name in node.input[1:]):
             return None
-        weight = numpy_helper.to_array(self.initializers[node.input[1]])  # [C, O, height, width]
-        size = self.shapes.get(node.input[0], [])[2:]
-        axes = _axes(node, weight.shape[2:])
-        if axes is None or None in size or any(channels % BLOCK for channels in weight.shape[:2]):
+        weight = numpy_helper.to_array(self.initializers[node.input[1]])  # [C, O, height, width] or [C, O, length]
+        channels, made, *kernel = weight.shape
+        sides = self.shapes.get(node.input[0], [])[2:]
+        axes = _axes(node, kernel)
+        if axes is None or None in sides or channels % BLOCK or made % BLOCK:
             return None
         self.count += 1
         relu = self._relu_behind(node.output[0])
         if relu is not None:
             self.done.add(relu.output[0])
-        parts = _Parts(node.output[0], weight.shape[1], self._constant)
-        inputs = [node.input[0], *node.input[2:3]]
-        rows, columns = axes
-        found = [[parts.convolve(inputs, weight, row, each, relu is not None) for each in columns] for row in rows]
-        height, width = (int(side or 0) for side in size)
-        parts.interleave(found, height, width, (relu or node).output[0])
+        grown = [int(side or 0) * len(phases) for side, phases in zip(sides, axes, strict=True)]
+        parts = _Parts(node.output[0], self._constant, relu is not None)
+        images, bias = node.input[0], list(node.input[2:3])
+        if len(axes) == 1:
+            shape, columns = [channels, int(sides[0] or 0)], axes[0]
+            pairs = [parts.picture(images, shape, each) for each in columns]
+            found = [[parts.convolve(each, bias, weight[:, :, None], ONE, phase) for each, phase in pairs]]
+        else:
+            rows, columns = axes
+            found = [[parts.convolve(images, bias, weight, row, each) for each in columns] for row in rows]
+        parts.interleave(found, [made, *grown], (relu or node).output[0])
         return parts.nodes
 
     def _relu_behind(self, name: str) -> onnx.NodeProto | None:
@@ -133,59 +149,83 @@ class _Rewriter:
 
 
 class _Parts:
-    """The nodes of one rewriting, whose names begin with `name`; `channels` leave it."""
+    """The nodes of one rewriting, whose names begin with `name`. relu: whether one follows each convolution."""
 
-    def __init__(self, name: str, channels: int, constant: Callable[[str, NDArray[Any]], str]):
-        self.name, self.channels, self.constant = name, channels, constant
+    def __init__(self, name: str, constant: Callable[[str, NDArray[Any]], str], relu: bool):
+        self.name, self.constant, self.relu = name, constant, relu
         self.nodes: list[onnx.NodeProto] = []
+        self.pictures: dict[tuple[int, int], str] = {}
+        """Sounds as pictures, by how they are padded."""
 
     def node(self, kind: str, inputs: Sequence[str], suffix: str, **attributes: Any) -> str:
         output = f"{self.name}_{suffix}"
         self.nodes.append(helper.make_node(kind, list(inputs), [output], name=f"node_{output}", **attributes))
         return output
 
-    def convolve(self, inputs: list[str], weight: NDArray[Any], row: Phase, column: Phase, relu: bool) -> str:
-        """One phase: the convolution of inputs (images and, if any, bias) with its taps, and the ReLU."""
+    def picture(self, sounds: str, shape: list[int], phase: Phase) -> tuple[str, Phase]:
+        """Sounds `[B, *shape]` as pictures of height 1 for a phase, and the phase with the padding that is left."""
+        channels, length = shape
+        ends = (phase.before, phase.after)
+        if sum(ends) * SHORT <= length:
+            ends = (0, 0)
+        else:
+            phase = replace(phase, before=0, after=0)
+        if ends not in self.pictures:
+            name = f"padded{ends[0]}_{ends[1]}"
+            if any(ends):
+                pads = self.constant(f"{self.name}_{name}_pads", np.array([0, 0, ends[0], 0, 0, ends[1]]))
+                sounds = self.node("Pad", [sounds, pads], name)
+            self.pictures[ends] = self.shaped(sounds, [channels, 1, length + sum(ends)], f"{name}_picture")
+        return self.pictures[ends], phase
+
+    def convolve(self, images: str, bias: list[str], weight: NDArray[Any], row: Phase, column: Phase) -> str:
+        """One phase: the convolution of the images with its taps, and the ReLU. weight: `[C, O, height, width]`."""
         here = f"{row.index}{column.index}"
         taps = weight[:, :, row.taps][:, :, :, column.taps].swapaxes(0, 1)
         named = self.constant(f"{self.name}_weight{here}", taps)
         pads = [row.before, column.before, row.after, column.after]
-        inputs = [inputs[0], named, *inputs[1:]]
+        inputs = [images, named, *bias]
         found = self.node("Conv", inputs, f"phase{here}", kernel_shape=taps.shape[2:], pads=pads, strides=[1, 1])
-        return self.node("Relu", [found], f"relu{here}") if relu else found
+        return self.node("Relu", [found], f"relu{here}") if self.relu else found
 
-    def interleave(self, phases: list[list[str]], height: int, width: int, output: str) -> None:
-        """Bring together the phases, a list for each row phase, each `[B, C, height, width]`, to `output`."""
+    def interleave(self, phases: list[list[str]], whole: list[int], output: str) -> None:
+        """Bring together the phases, a list for each row phase, to `output` `[B, *whole]`."""
         axis = self.constant(f"{self.name}_axis", np.array([4]))
-        width *= len(phases[0])
         rows = []
         for index, columns in enumerate(phases):
             apart = [self.node("Unsqueeze", [each, axis], f"apart{index}{at}") for at, each in enumerate(columns)]
-            pixels = self.node("Concat", apart, f"pixels{index}", axis=4)
-            rows.append(self._shaped(pixels, height, width, f"row{index}"))
-        # A row of phase 0 beside the row of phase 1 that comes below it: they are in order already.
-        self._shaped(self.node("Concat", rows, "rows", axis=3), height * len(rows), width, "whole")
+            rows.append(self.node("Concat", apart, f"pixels{index}", axis=4))
+        if len(rows) > 1:
+            # A row of phase 0 beside the row of phase 1 that comes below it: they are in order already.
+            channels, height, width = whole
+            shape = [channels, height // len(rows), width]
+            beside = [self.shaped(row, shape, f"row{index}") for index, row in enumerate(rows)]
+            rows = [self.node("Concat", beside, "rows", axis=3)]
+        self.shaped(rows[0], whole, "whole")
         self.nodes[-1].output[0] = output
 
-    def _shaped(self, value: str, height: int, width: int, suffix: str) -> str:
-        shape = self.constant(f"{self.name}_{suffix}_shape", np.array([0, self.channels, height, width]))
-        return self.node("Reshape", [value, shape], suffix)
+    def shaped(self, value: str, shape: list[int], suffix: str) -> str:
+        """`value` as `[B, *shape]`."""
+        return self.node(
+            "Reshape", [value, self.constant(f"{self.name}_{suffix}_shape", np.array([0, *shape]))], suffix
+        )
 
 
 def _axes(node: onnx.NodeProto, kernel: Sequence[int]) -> list[list[Phase]] | None:
     """The phases of each axis, or None where the convolution is of another kind than is rewritten."""
     given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    if len(kernel) != 2:
+    sides = len(kernel)
+    if sides not in (1, 2):
         return None
-    strides, pads = given.get("strides", [1, 1]), given.get("pads", [0, 0, 0, 0])
-    extra = given.get("output_padding", [0, 0])
+    strides, pads = given.get("strides", [1] * sides), given.get("pads", [0] * 2 * sides)
+    extra = given.get("output_padding", [0] * sides)
     plain = given.get("group", 1) == 1 and set(given.get("dilations", [1])) == {1}
     named = given.get("auto_pad", b"NOTSET") != b"NOTSET" or "output_shape" in given
     if not plain or named or min(strides) < 2:
         return None
     axes = []
     for axis, size in enumerate(kernel):
-        before, after = pads[axis], pads[axis + 2]
+        before, after = pads[axis], pads[axis + sides]
         found = phases(size, strides[axis], before)
         if found is None or size - before - after + extra[axis] != strides[axis]:
             return None

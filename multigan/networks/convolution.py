@@ -71,10 +71,13 @@ class _WayToImages(torch.autograd.Function):
         ctx.save_for_backward(images, weight)
         ctx.geometry = geometry
         ctx.mark_dirty(output)
+        ctx.set_materialize_grads(False)
         return output
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if gradients[0] is None:  # a penalty's derivative, to which the features themselves are nothing
+            return None, None, None, None, None
         images, weight = ctx.saved_tensors
         if not torch.is_grad_enabled():
             wanted = list(ctx.needs_input_grad[1:4])

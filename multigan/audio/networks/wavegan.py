@@ -12,6 +12,7 @@ from multigan.adversarial.batch import Draws
 from multigan.adversarial.stochastic import Stochastic
 from multigan.audio.config import WaveGan
 from multigan.audio.networks.shapes import Shape
+from multigan.networks.activation import LeakyReLU
 from multigan.networks.convolution import Conv1d
 from multigan.networks.layers import LEAK, LatentAndClass, glorot_, projection
 
@@ -68,7 +69,7 @@ class WaveGanDiscriminator(nn.Module):
             zip(pairwise([shape.channels, *widths]), settings.strides, strict=True), start=1
         ):
             layers.append(Strided(before, after, settings.kernel, stride))
-            layers += [*(_norm(after, normalized) if number > 1 else []), nn.LeakyReLU(LEAK, inplace=True)]
+            layers += [*(_norm(after, normalized) if number > 1 else []), LeakyReLU(LEAK)]
             if settings.phase_shuffle and number <= min(SHUFFLED, count - 1):
                 layers.append(PhaseShuffle(settings.phase_shuffle, settings.shuffle_each))
         self.layers = nn.Sequential(*layers)
