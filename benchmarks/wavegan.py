@@ -1,5 +1,5 @@
 """One iteration of WaveGAN (WGAN-GP: 5 discriminator steps, one of the generator) against mazzzystar/WaveGAN-pytorch:
-width 64, 16,384 samples, batch 8. And phase shuffle's share of a discriminator step.
+width 64, 16,384 samples, batch 8. And phase shuffle's share of a discriminator step, and what our LeakyReLU saves.
 
     git clone https://github.com/mazzzystar/WaveGAN-pytorch PEER
     python benchmarks/wavegan.py --peer PEER
@@ -29,10 +29,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _timing import interleave, machine, pin, ratio, repeat, table
+from _timing import Times, interleave, machine, pin, ratio, repeat, table
 
 BATCH, LENGTH, WIDTH, STEPS, WEIGHT = 8, 16_384, 64, 5, 10.0
 SHIPS, LIKE = "WaveGAN-pytorch, as it ships", "WaveGAN-pytorch, like for like"
+PARTS = ["iteration", "shuffle", "leaky"]
 WANTED = {"multigan, fp32": "1.7 / 1.0", "multigan, bf16": "1.7 / 1.5"}
 
 
@@ -41,9 +42,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer", type=Path, help="the checkout of WaveGAN-pytorch")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--shuffles", type=int, default=15, help="rounds of the table of phase shuffle")
+    parser.add_argument("--steps", type=int, default=15, help="rounds of single discriminator steps")
     parser.add_argument("--arms", nargs="*", help="only those whose names contain one of these words")
-    parser.add_argument("--parts", nargs="*", choices=["iteration", "shuffle"], default=["iteration", "shuffle"])
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     given = parser.parse_args()
     if "iteration" in given.parts and given.peer is None:
         parser.error("--peer is needed to measure an iteration")
@@ -60,6 +61,8 @@ def main() -> None:
         iteration(given)
     if "shuffle" in given.parts:
         shuffle(given)
+    if "leaky" in given.parts:
+        leaky(given)
 
 
 def recipe(*changes: str) -> Any:
@@ -243,33 +246,50 @@ def by_hand(chosen: Any, sounds: Any) -> Callable[[], None]:
     return turn
 
 
-# --- phase shuffle ----------------------------------------------------------------------------------------------------
+# --- one discriminator step -------------------------------------------------------------------------------------------
+
+
+def step(precision: str, *changes: str, torchs: bool = False) -> Callable[[], None]:
+    """A discriminator step of the Trainer. torchs: with torch's own LeakyReLU in place of multigan's."""
+    from _training import arithmetic, trainer
+    from torch import nn
+
+    ours = trainer(recipe("training.discriminator_steps=1", *changes), arithmetic(precision))
+    ours.phases = [phase for phase in ours.phases if phase.trains == "discriminator"]
+    layers = ours.game.discriminator.layers
+    for index, layer in enumerate(layers):
+        if torchs and isinstance(layer, nn.LeakyReLU):
+            layers[index] = nn.LeakyReLU(layer.negative_slope, inplace=True)
+    return ours.turn
 
 
 def shuffle(given: argparse.Namespace) -> None:
     """Print the table of discriminator steps with and without phase shuffle."""
-    from _training import arithmetic, trainer
-
-    def step(precision: str, *changes: str) -> Callable[[], None]:
-        chosen = recipe("training.discriminator_steps=1", *changes)
-        ours = trainer(chosen, arithmetic(precision))
-        ours.phases = [phase for phase in ours.phases if phase.trains == "discriminator"]
-        return ours.turn
-
-    print(f"\n{machine()}, {given.threads} threads; {given.shuffles} rounds of one discriminator step, batch {BATCH}\n")
     rows = [["precision", "phase shuffle", "CPU s", "its share of the step (quartiles)", "wanted"]]
     for precision in ("fp32", "bf16"):
-        arms = {
-            "none": step(precision, "discriminator.phase_shuffle=0"),
-            "one shift a batch": step(precision),
-            "one shift a sample": step(precision, "discriminator.shuffle_each=true"),
-        }
-        times = interleave({name: repeat(arm, 1) for name, arm in arms.items()}, given.shuffles)
+        arms = {"none": step(precision, "discriminator.phase_shuffle=0"), "one shift a batch": step(precision)}
+        arms["one shift a sample"] = step(precision, "discriminator.shuffle_each=true")
+        times = steps(given, arms)
         for name, arm in times.items():
             middle, low, high = (f"{100 * (1 - each):.1f}%" for each in ratio(times, "none", name, "cpu"))
             share = "" if name == "none" else f"{middle} ({high} to {low})"
-            rows.append([precision, name, f"{1 / arm.rate('cpu'):.2f}", share, "" if name == "none" else "5%"])
+            rows.append([precision, name, f"{1 / arm.rate('cpu'):.2f}", share, "" if name == "none" else "under 5%"])
     print(table(rows))
+
+
+def leaky(given: argparse.Namespace) -> None:
+    """Print what a LeakyReLU without a second derivative saves."""
+    rows = [["precision", "torch's LeakyReLU, CPU s", "multigan's, CPU s", "times torch's (quartiles)"]]
+    for precision in ("fp32", "bf16"):
+        times = steps(given, {"torch": step(precision, torchs=True), "multigan": step(precision)})
+        seconds = [f"{1 / arm.rate('cpu'):.2f}" for arm in times.values()]
+        rows.append([precision, *seconds, spread(ratio(times, "torch", "multigan", "cpu"))])
+    print(table(rows))
+
+
+def steps(given: argparse.Namespace, arms: dict[str, Callable[[], None]]) -> dict[str, Times]:
+    print(f"\n{machine()}, {given.threads} threads; {given.steps} rounds of one discriminator step, batch {BATCH}\n")
+    return interleave({name: repeat(arm, 1) for name, arm in arms.items()}, given.steps)
 
 
 if __name__ == "__main__":
