@@ -30,7 +30,7 @@ from multigan.errors import UserError
 from multigan.files import replacing, write_text
 from multigan.image.evaluation import pictures
 from multigan.image.extractors import Extractor, Features, Pictures, Progress, extractor
-from multigan.metrics import diversity
+from multigan.metrics import Told, diversity
 
 Labels = NDArray[np.int64]
 CLASSES, PER_CLASS = 10, 100
@@ -188,7 +188,7 @@ def measure(path: Path, judge: Judge, measured_by: Extractor, samples: int, seed
     """Print and write one model's figures and nearest digits."""
     real, real_labels = digits()
     labels = np.arange(CLASSES * PER_CLASS) % CLASSES
-    images = pictures(evaluation.open_model(path).run, len(labels), seed, labels)
+    images = pictures(evaluation.open_model(path).run, len(labels), seed, Told(labels))
     variety = diversity(images, labels, pad(real), real_labels)
     assert variety is not None
     found = evaluation.evaluate(path, count=samples, seed=seed, measured_by=measured_by)

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from multigan import evaluation
 from multigan.audio.features import BANDS, course, log_mel
+from multigan.metrics import Told
 
 STRIDES = ["generator.strides=[4,4,4,4,2]", "discriminator.strides=[4,4,4,4,2]"]
 GAMMA = "gamma: {start: 5, end: 0.5}, every: 4"
@@ -104,7 +105,7 @@ def play(arm: str, data: Path, judge: Judge, given: argparse.Namespace) -> dict[
     weights = max((folder / "checkpoints").glob("*.state.safetensors")).name.replace(".state", "")
     model = evaluation.open_model(folder / "checkpoints" / weights)
     labels = np.arange(given.samples) % 10
-    parts = [model.run(given.seed, at, len(part), part) for at, part in batches(labels)]
+    parts = [model.run(given.seed, at, len(part), Told(part)) for at, part in batches(labels)]
     figures["digit agreement"] = judge.agreement(np.concatenate(parts), labels)
     return {**found, "figures": figures, "floor": floor | {"digit agreement": judge.accuracy}}
 

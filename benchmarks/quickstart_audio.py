@@ -22,7 +22,7 @@ from multigan import recipe as recipes
 from multigan.audio.config import AudioRecipe
 from multigan.audio.data.stream import open_stream
 from multigan.audio.evaluation import measure
-from multigan.metrics import Plan, Report
+from multigan.metrics import Plan, Report, Told
 from multigan.metrics.report import AGREEMENT, COPIES, NEAREST, VARIETY
 
 FIGURES = [AGREEMENT, "FD-LogMel", "precision", "recall", VARIETY, NEAREST, COPIES]
@@ -73,10 +73,10 @@ def of_noise(samples: int) -> Report:
         each: np.mean(sounds[labels == each] ** 2, axis=0).reshape(-1, FRAME).mean(axis=1) for each in set(labels)
     }
 
-    def run(seed: int, start: int, count: int, wanted: np.ndarray) -> np.ndarray:
+    def run(seed: int, start: int, count: int, told: Told) -> np.ndarray:
         draw = np.random.default_rng([seed, start])
         made = []
-        for each in wanted.tolist():
+        for each in told.labels.tolist():
             white = np.fft.rfft(draw.normal(size=sounds.shape[1]))
             colored = np.fft.irfft(white * spectra[each], sounds.shape[1])
             envelope = np.repeat(np.sqrt(powers[each]), FRAME)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from multigan import checkpoint, heads, noise
 from multigan.contract import Contract
 from multigan.data import metadata
 from multigan.errors import UserError
-from multigan.metrics import Evaluation, Labels, Plan, Progress
-from multigan.metrics.report import SEARCH
+from multigan.metrics import Evaluation, Plan, Progress, Told
+from multigan.metrics.report import SEARCH, Run
 from multigan.recipe import Recipe, parse
 from multigan.runtime import Generator
 
@@ -26,7 +25,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Model:
-    """An opened generator. run: called with (seed, start, count, labels), gives float32 samples `[count, ...]`.
+    """An opened generator. run: called with (seed, start, count, told), gives float32 samples `[count, ...]`.
 
     kind: in words, for the report.
     """
@@ -34,7 +33,7 @@ class Model:
     kind: str
     contract: Contract
     recipe: Recipe
-    run: Callable[[int, int, int, Labels | None], NDArray[np.float32]]
+    run: Run
 
 
 def open_model(path: Path, device: str = "cpu") -> Model:
@@ -47,9 +46,10 @@ def open_model(path: Path, device: str = "cpu") -> Model:
         if not generator.contract.recipe:
             raise UserError(f"{path} holds no generator with its recipe: it cannot be evaluated.")
 
-        def run_onnx(seed: int, start: int, count: int, labels: Labels | None) -> NDArray[np.float32]:
-            classes = None if labels is None else [int(each) for each in labels]
-            return generator.sample(count, seed, classes, batch=BATCH, start=start)
+        def run_onnx(seed: int, start: int, count: int, told: Told) -> NDArray[np.float32]:
+            classes = None if told.labels is None else [int(each) for each in told.labels]
+            numbers = None if told.numbers is None else [float(each) for each in told.numbers]
+            return generator.sample(count, seed, classes, batch=BATCH, start=start, number=numbers)
 
         recipe = parse(generator.contract.recipe, f"the recipe inside {path}")
         return Model(f"exported model, on {generator.device}", generator.contract, recipe, run_onnx)
@@ -59,8 +59,8 @@ def open_model(path: Path, device: str = "cpu") -> Model:
     contract = heads.contract(recipe, samples)
 
     @torch.inference_mode()
-    def run_torch(seed: int, start: int, count: int, labels: Labels | None) -> NDArray[np.float32]:
-        drawn = noise.inputs(contract, seed, start, count, None, labels)
+    def run_torch(seed: int, start: int, count: int, told: Told) -> NDArray[np.float32]:
+        drawn = noise.inputs(contract, seed, start, count, None, told.labels, told.numbers)
         inputs = {name: torch.from_numpy(value).to(device) for name, value in drawn.items()}
         made: NDArray[np.float32] = network(**inputs).float().cpu().numpy()
         return made

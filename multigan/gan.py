@@ -187,25 +187,23 @@ def gan_contract(
 
 
 def fixed_samples(
-    sampler: Sampler, contract: Contract, seed: int, count: int, labels: Tensor | None
+    sampler: Sampler, contract: Contract, seed: int, count: int, told: Mapping[str, Tensor]
 ) -> Iterator[Tensor]:
-    """Samples 0 to `count` of a seed, float32 on the CPU, some at a time. labels: int64, a class for each, or None.
-    Numbers lie evenly over their range, where they are told."""
+    """Samples 0 to `count` of a seed, float32 on the CPU, some at a time. told: the conditions of each sample, by
+    name."""
     for start in range(0, count, AT_ONCE):
         part = min(AT_ONCE, count - start)
         latents = torch.from_numpy(noise.latents(contract.inputs[0], seed, start, part))
-        conditions = {} if labels is None else {"label": labels[start : start + part]}
-        if number := contract.input("condition"):
-            conditions["number"] = torch.from_numpy(noise.numbers(number, start, part))
+        conditions = {name: values[start : start + part] for name, values in told.items()}
         yield sampler(latents, Batch(torch.empty(part, 0), conditions)).float().cpu()
 
 
 class FixedEvaluator:
-    """`multigan.heads.Evaluator`: the same samples of a seed, with the labels of the real ones, at every evaluation.
+    """`multigan.heads.Evaluator`: the same samples of a seed, told what the real ones are, at every evaluation.
 
-    reference: real samples `[n, ...]` as `extractor` takes them. finish: called with what the generator gave, float32
-    on the CPU, and the number of the first; gives samples as the extractor takes them. Their seed is the recipe's next
-    one, so that what is measured is not what is previewed.
+    reference: real samples `[n, ...]` as `extractor` takes them. labels, numbers: of them, or None. finish: called with
+    what the generator gave, float32 on the CPU, and the number of the first; gives samples as the extractor takes
+    them. Their seed is the recipe's next one, so that what is measured is not what is previewed.
     """
 
     def __init__(
@@ -215,18 +213,20 @@ class FixedEvaluator:
         extractor: FeatureExtractor,
         reference: Any,
         labels: Tensor | None,
+        numbers: Tensor | None,
         protocol: str,
         finish: Callable[[Tensor, int], Any],
     ):
         self.name, self.protocol = extractor.metric, protocol
         self._contract, self._seed = contract, recipe.seed + 1
-        self._labels = labels if recipe.conditional else None
+        told = {"label": labels if recipe.conditional else None, "number": numbers}
+        self._told = {name: values for name, values in told.items() if values is not None}
         self._finish = finish
         self._measure = Measure(extractor, reference)
 
     def __call__(self, sampler: Sampler) -> dict[str, float]:
         def samples(count: int) -> Any:
-            made = fixed_samples(sampler, self._contract, self._seed, count, self._labels)
+            made = fixed_samples(sampler, self._contract, self._seed, count, self._told)
             return np.concatenate([self._finish(each, part * AT_ONCE) for part, each in enumerate(made)])
 
         return self._measure(samples)

@@ -16,7 +16,7 @@ from multigan.embedded import digits
 from multigan.errors import UserError
 from multigan.image import evaluation
 from multigan.image.extractors import Extractor, extractor
-from multigan.metrics import Evaluator, compare, diversity, novelty
+from multigan.metrics import Evaluator, Told, compare, diversity, novelty
 from multigan.metrics.picture import neighbours_picture
 
 
@@ -69,6 +69,9 @@ class Data:
 
     def labels(self, indices: np.ndarray) -> np.ndarray | None:
         return None if self.classes is None else self.classes[indices]
+
+    def numbers(self, indices: np.ndarray) -> np.ndarray | None:
+        return None
 
 
 # --- extractors -----------------------------------------------------------------------------------------------------
@@ -190,9 +193,9 @@ def test_the_report_states_its_protocol_and_compares_disjoint_halves(
     data = Data(real[0][:1000], real[1][:1000])
     wanted: list[np.ndarray] = []
 
-    def sampler(count: int, labels: np.ndarray | None) -> np.ndarray:
-        assert labels is not None
-        wanted.append(labels)
+    def sampler(count: int, told: Told) -> np.ndarray:
+        assert told.labels is not None
+        wanted.append(told.labels)
         return real[0][2000 : 2000 + count]
 
     progress: list[tuple[int, int]] = []

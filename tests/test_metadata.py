@@ -29,6 +29,7 @@ from multigan.image.config import ImageData
 from multigan.image.data import open_stream
 from multigan.image.data.medium import open_source as open_pictures
 from multigan.image.evaluation import pictures
+from multigan.metrics import Told
 from multigan.runs import Run
 from multigan.settings import Data, NumberRange
 from multigan.starting import recipe_for
@@ -337,7 +338,7 @@ def test_pictures_are_told_a_number_too(
     names = {path.name for path in Path("made").iterdir()}
     assert names == {"seed0-0000-0.png", "seed0-0001-255.png", "seed0-grid.png"}
     files = Path("model.onnx"), Run(Path("run")).weights(32)
-    exported, trained = (pictures(open_model(file).run, 9, 3, None) for file in files)
+    exported, trained = (pictures(open_model(file).run, 9, 3, Told()) for file in files)
     assert np.abs(exported.astype(int) - trained).max() <= 1
     capsys.readouterr()
     chosen, _ = recipe_for("image", None, "data", [], like=recipes.load("run/recipe.yaml"))

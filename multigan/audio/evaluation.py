@@ -18,7 +18,7 @@ from multigan.audio.data.stream import open_stream
 from multigan.audio.features import BANDS, STEPS, course, log_mel
 from multigan.errors import UserError
 from multigan.files import replacing
-from multigan.metrics import DENSITY_K, Labels, Novelty, Plan, Report, check_count, compare, diversity, novelty
+from multigan.metrics import DENSITY_K, Labels, Novelty, Plan, Report, Told, check_count, compare, diversity, novelty
 from multigan.metrics.discriminant import Judge, inception_score, judge
 from multigan.metrics.picture import neighbours_picture
 from multigan.metrics.report import AGREEMENT, COPIES, NEAREST, SCORE, Run, Stages, limits, variety
@@ -70,8 +70,9 @@ def check(plan: Plan) -> None:
 def measure(recipe: AudioRecipe, run: Run, plan: Plan) -> Evaluation:
     """Evaluate the generator that `run` runs against the sounds of its recipe.
 
-    `plan.count` samples are compared with as many real slices, or with all where there are fewer; they have the labels
-    of the real ones, which take turns. Raises UserError where there are too few.
+    `plan.count` samples are made, and as many as there are real slices are compared with those: a Fréchet distance
+    depends on both counts. They have the labels and the numbers of the real ones, which take turns. Raises UserError
+    where there are too few.
     """
     if recipe.data.rate is None or recipe.data.length is None:
         raise ValueError("the recipe is not resolved: its rate or its length is missing")
@@ -95,16 +96,17 @@ class _Measuring:
         order = np.random.default_rng(plan.seed).permutation(available).astype(np.int64)
         self.searched = order[: max(2 * self.used, plan.search)]
         self.all_labels = None if stream.labels is None else stream.labels.numpy()[self.searched]
+        numbers = None if stream.numbers is None else stream.numbers.numpy()[self.searched]
+        self.told = Told(self.all_labels if recipe.conditional else None, numbers)
         self.classes = recipe.data.classes or []
         named = plan.measured_by or EXTRACTOR
         self.extractor: Any = features.extractor(named, rate) if isinstance(named, str) else named
 
     def found(self, run: Run) -> Evaluation:
         plan, used, half = self.plan, self.used, self.half
-        labels = None
-        if self.recipe.conditional and self.all_labels is not None:
-            labels = self.all_labels[np.arange(plan.count) % used]
-        made = self._made(run, labels)
+        told = self.told.at(np.arange(plan.count) % used)
+        labels = told.labels
+        made = self._made(run, told)
         done = Stages(plan.progress, len(self.searched) + len(made))
         real, known, courses = self._real(done)
         if made.shape[1:] != real.shape[1:]:
@@ -115,17 +117,19 @@ class _Measuring:
         seen, made_course = self.extractor(made, done.next()), course(log_mel(made, self.rate))
         flat, made_flat = courses.reshape(len(courses), -1), made_course.reshape(len(made), -1)
         new = novelty(made_flat, flat, min(NEAR, len(flat) - 1))
-        figures = compare(self.extractor.metric, known[:used], seen, plan.k)
+        figures = compare(self.extractor.metric, known[:used], seen[:used], plan.k)
         floor = compare(self.extractor.metric, known[:half], known[half : 2 * half], plan.k)
         figures |= {NEAREST: new.distance_ratio, COPIES: new.near_copies}
         floor |= {NEAREST: 1.0, COPIES: 0.01}
+        others = slice(half, 2 * half)
         figures |= self._variety(made_course, labels, courses, slice(0, used))
-        floor |= self._variety(courses[half : 2 * half], self._some(slice(half, 2 * half)), courses, slice(0, half))
+        floor |= self._variety(courses[others], self.told.at(others).labels, courses, slice(0, half))
         judged = self._judged(flat, made_flat, labels, figures, floor)
         figures |= _levels(made)
         floor |= _levels(real[:used])
         protocol = plan.protocol(self.stream.source.place, self.recipe.data, self._shape())
         notes = limits(plan.count, used, half, len(self.stream), len(self.searched), "slices")
+        notes += [each for each in (self.stream.news(),) if each]
         report = Report(figures, floor, protocol | self._stated(len(made), judged), notes)
         picture = neighbours_picture(
             spectrogram(made).transpose(0, 3, 1, 2), new, lambda rows: spectrogram(real[rows]).transpose(0, 3, 1, 2)
@@ -134,11 +138,11 @@ class _Measuring:
 
     # --- samples and features -----------------------------------------------------------------------------------------
 
-    def _made(self, run: Run, labels: Labels | None) -> Sounds:
+    def _made(self, run: Run, told: Told) -> Sounds:
         parts = []
         for start in range(0, self.plan.count, BATCH):
             stop = min(start + BATCH, self.plan.count)
-            parts.append(run(self.plan.seed, start, stop - start, None if labels is None else labels[start:stop]))
+            parts.append(run(self.plan.seed, start, stop - start, told.at(slice(start, stop))))
         return np.concatenate(parts)
 
     def _real(self, done: Stages) -> tuple[Sounds, NDArray[np.float32], NDArray[np.float32]]:
@@ -151,15 +155,12 @@ class _Measuring:
             courses.append(course(log_mel(part, self.rate)))
         return np.concatenate(parts), np.concatenate(known), np.concatenate(courses)
 
-    def _some(self, which: slice) -> Labels | None:
-        return None if self.all_labels is None or not self.recipe.conditional else self.all_labels[which]
-
     # --- figures ------------------------------------------------------------------------------------------------------
 
     def _variety(
         self, made: NDArray[np.float32], labels: Labels | None, real: NDArray[np.float32], which: slice
     ) -> dict[str, float]:
-        found = diversity(made, labels, real[which], self._some(which))
+        found = diversity(made, labels, real[which], self.told.at(which).labels)
         return variety(found, labels is not None, self.classes, each=len(self.classes) <= MANY_CLASSES)
 
     def _judged(
@@ -196,10 +197,12 @@ class _Measuring:
 
     def _stated(self, made: int, judged: Judge | None) -> dict[str, Any]:
         plan, available = self.plan, len(self.stream)
-        turns = ", with the real slices' labels in turn" if self.recipe.conditional else ""
+        told = {"labels": self.told.labels, "numbers": self.told.numbers}
+        words = [word for word, values in told.items() if values is not None]
+        turns = f", with the real slices' {' and '.join(words)} in turn" if words else ""
         stated = {
             "generated": f"{made} samples, seed {plan.seed}{turns}",
-            "real": f"{self.used} of {available} slices, drawn with seed {plan.seed}",
+            "compared": f"the first {self.used} with {self.used} of {available} real slices, drawn by the seed",
             "floor (real/real)": f"{self.half} real slices against {self.half} others",
             "extractor": self.extractor.protocol,
             "neighbours": f"precision and recall {plan.k}, density and coverage {DENSITY_K}",

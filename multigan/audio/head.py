@@ -216,7 +216,8 @@ class Head(GanHead[AudioRecipe]):
             raise TypeError("the data is not of sounds")
         recipe = self.recipe
         indices = np.random.default_rng(recipe.seed).permutation(len(stream))[: recipe.evaluation.samples]
-        labels = stream.labels[torch.from_numpy(indices)] if stream.labels is not None else None
+        rows = torch.from_numpy(indices)
+        labels, numbers = (None if each is None else each[rows] for each in (stream.labels, stream.numbers))
         protocol = f"{len(indices)} of the {len(stream):,} slices of {stream.source.place}"
         return FixedEvaluator(
             recipe,
@@ -224,6 +225,7 @@ class Head(GanHead[AudioRecipe]):
             extractor(recipe.evaluation.extractor, _size(recipe)[2]),
             stream.samples(indices).numpy(),
             labels,
+            numbers,
             protocol,
             finish=lambda samples, start: self.heard(samples, start).numpy(),
         )

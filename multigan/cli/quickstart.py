@@ -20,13 +20,14 @@ MEASURED = 600
 
 @dataclass(frozen=True)
 class Quick:
-    """A modality's quick start. stem: of its files. begun: what is trained, in a sentence. show: writes what the
-    exported generator makes into the run's folder; sentences on it. own: what the user's own data is."""
+    """A modality's quick start. stem: of its files. begun: what is trained, in a sentence. show: called with the
+    exported file and the data's source, writes what the generator makes beside the file; sentences on it. own: what
+    the user's own data is."""
 
     recipe: str
     stem: str
     begun: str
-    show: Callable[[Generator, Path, Path], list[str]]
+    show: Callable[[Path, str | None], list[str]]
     own: str
 
 
@@ -51,7 +52,6 @@ def quickstart(
     need_all("train")
     from multigan import recipe
     from multigan.exporters import export
-    from multigan.runtime import Generator
     from multigan.training.display import Terminal
     from multigan.training.session import Options, train
 
@@ -64,7 +64,7 @@ def quickstart(
     model = outcome.run.folder / f"{quick.stem}.onnx"
     display.say(str(export(outcome.weights, model)))
     display.say("")
-    for line in quick.show(Generator.load(model), model, outcome.run.folder):
+    for line in quick.show(model, chosen.data.source):
         display.say(line)
     for line in (
         f"  the generator:     {model}",
@@ -78,11 +78,13 @@ def quickstart(
         display.say(line)
 
 
-def _digits(generator: Generator, model: Path, folder: Path) -> list[str]:
+def _digits(model: Path, source: str | None) -> list[str]:
     """A labelled grid, a row for each class."""
     from multigan.pictures import class_grid, enlarge, grid, save_image, to_uint8
+    from multigan.runtime import Generator
 
-    names, picture = generator.contract.labels, folder / "digits.png"
+    generator = Generator.load(model)
+    names, picture = generator.contract.labels, model.with_suffix(".png")
     count = max(len(names), 1) * EACH
     took = _milliseconds(generator, count)
     pixels = to_uint8(generator.sample(count))
@@ -93,18 +95,18 @@ def _digits(generator: Generator, model: Path, folder: Path) -> list[str]:
     ]
 
 
-def _drums(generator: Generator, model: Path, folder: Path) -> list[str]:
+def _drums(model: Path, source: str | None) -> list[str]:
     """Sounds, their spectrograms, and what a comparison with the real ones says."""
     from multigan import evaluation
     from multigan.making import Options, maker_of
     from multigan.metrics.report import AGREEMENT, COPIES, NEAREST
+    from multigan.runtime import Generator
 
-    hits = folder / "hits"
+    generator, hits, heard = Generator.load(model), model.parent / "hits", model.parent / "evaluation"
     count = max(len(generator.contract.labels), 1) * EACH
     took = _milliseconds(generator, count)
     maker_of(generator, Options(folder=hits, normalize=True)).make(count)
-    found = evaluation.evaluate(model, count=MEASURED)
-    heard = folder / "evaluation"
+    found = evaluation.evaluate(model, source, count=MEASURED)
     found.save(heard)
     figures, floor = found.report.figures, found.report.floor
     lines = [

@@ -17,7 +17,7 @@ from multigan.image.config import ImageRecipe
 from multigan.image.data import open_stream
 from multigan.image.extractors import Extractor, Features, Pictures, Progress, extractor
 from multigan.image.extractors import check as check_extractor
-from multigan.metrics import DENSITY_K, Labels, Plan, Report, check_count, compare, diversity, novelty
+from multigan.metrics import DENSITY_K, Labels, Plan, Report, Told, check_count, compare, diversity, novelty
 from multigan.metrics.picture import neighbours_picture
 from multigan.metrics.report import COPIES, NEAREST, SEARCH, VARIETY, Run, Sampler, Stages, limits, variety
 from multigan.pictures import quantize
@@ -39,6 +39,10 @@ class Real(Protocol):
 
     def labels(self, indices: NDArray[np.int64]) -> Labels | None:
         """Their class numbers, or None where the data has no classes."""
+        ...
+
+    def numbers(self, indices: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Their numbers, or None where the generator is told none."""
         ...
 
 
@@ -75,7 +79,7 @@ def measure(recipe: ImageRecipe, run: Run, plan: Plan) -> Evaluation:
     shape = f"{'x'.join(map(str, recipe.data.size or ()))}, fit {recipe.data.fit}"
     try:
         found = evaluate(
-            lambda count, labels: pictures(run, count, plan.seed, labels),
+            lambda count, told: pictures(run, count, plan.seed, told),
             real,
             measured,
             count=plan.count,
@@ -93,13 +97,13 @@ def measure(recipe: ImageRecipe, run: Run, plan: Plan) -> Evaluation:
     return found
 
 
-def pictures(run: Run, count: int, seed: int, labels: Labels | None) -> Pictures:
+def pictures(run: Run, count: int, seed: int, told: Told) -> Pictures:
     """Samples 0 to `count` of a seed as uint8 `[count, C, H, W]`, a batch at a time: as float32 they would take four
     times the memory."""
     parts = []
     for start in range(0, count, BATCH):
         stop = min(start + BATCH, count)
-        parts.append(quantize(run(seed, start, stop - start, None if labels is None else labels[start:stop])))
+        parts.append(quantize(run(seed, start, stop - start, told.at(slice(start, stop)))))
     return np.concatenate(parts)
 
 
@@ -123,6 +127,11 @@ class _Stream:
         """Their class numbers, or None."""
         labels = self._stream.labels
         return None if labels is None else labels.numpy()[indices]
+
+    def numbers(self, indices: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Their numbers, or None."""
+        numbers = self._stream.numbers
+        return None if numbers is None else numbers.numpy()[indices]
 
     def notes(self) -> list[str]:
         """What could not be read."""
@@ -149,8 +158,8 @@ def evaluate(
     """Measure `count` generated pictures against `count` real ones; see `Report` and `neighbours_picture`.
 
     The real pictures are drawn by `seed` without replacement; the floor compares them with as many others. With
-    `conditional` the generated pictures have the labels of the real ones. protocol: entries that come first in the
-    report's. Raises UserError where there are too few pictures.
+    `conditional` the generated pictures have the labels of the real ones, and the numbers where they have any.
+    protocol: entries that come first in the report's. Raises UserError where there are too few pictures.
     """
     used = min(count, len(real))
     check_count(used, k)
@@ -159,7 +168,8 @@ def evaluate(
     order = np.random.default_rng(seed).permutation(len(real)).astype(np.int64)
     searched = order[: max(2 * used, search)]
     reference = _Group(real.pictures(order[:used]), real.labels(order[:used]) if conditional else None)
-    made = _Group(sampler(used, reference.labels), reference.labels)
+    told = Told(reference.labels, real.numbers(order[:used]))
+    made = _Group(sampler(used, told), reference.labels)
     if made.pictures.shape != reference.pictures.shape:
         raise UserError(
             f"the generator makes pictures of [channels, height, width] {list(made.pictures.shape[1:])} and the data's "

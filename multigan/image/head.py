@@ -123,7 +123,8 @@ class Head(GanHead[ImageRecipe]):
             raise TypeError("the data is not of pictures")
         recipe = self.recipe
         indices = np.random.default_rng(recipe.seed).permutation(len(stream))[: recipe.evaluation.samples]
-        labels = stream.labels[torch.from_numpy(indices)] if stream.labels is not None else None
+        rows = torch.from_numpy(indices)
+        labels, numbers = (None if each is None else each[rows] for each in (stream.labels, stream.numbers))
         name = recipe.evaluation.extractor
         if name == "auto":
             name = "efflite0" if device.type == "cuda" else "efflite0-112"
@@ -134,6 +135,7 @@ class Head(GanHead[ImageRecipe]):
             extractor(name, device),
             stream.samples(indices).numpy(),
             labels,
+            numbers,
             protocol,
             finish=lambda samples, _: quantize(samples.numpy()),
         )

@@ -16,7 +16,7 @@ from multigan.metrics.comparison import (
 )
 from multigan.metrics.frechet import Statistics, frechet_distance, statistics
 from multigan.metrics.neighbours import Manifold, manifold, nearest
-from multigan.metrics.report import Evaluation, Plan, Report
+from multigan.metrics.report import Evaluation, Plan, Report, Told
 
 __all__ = [
     "DENSITY_K",
@@ -32,6 +32,7 @@ __all__ = [
     "Progress",
     "Report",
     "Statistics",
+    "Told",
     "check_count",
     "compare",
     "diversity",

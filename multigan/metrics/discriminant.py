@@ -11,7 +11,7 @@ from multigan.metrics.comparison import Features, Labels
 
 Array = NDArray[np.float64]
 SHRINKAGE = 0.2
-TINY = 400
+TINY = 200
 """With fewer real samples the accuracy is found by leaving each out in turn, else by leaving out one half."""
 
 

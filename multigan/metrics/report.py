@@ -23,10 +23,25 @@ SEARCH = 5000
 REPORT = "report.json"
 VARIETY, NEAREST, COPIES = "variance / data's", "distance to nearest real / real's", "share of near copies"
 AGREEMENT, SCORE = "classified as the label", "inception score"
-Sampler = Callable[[int, Labels | None], Any]
-"""Called with a count and the labels `[count]` wanted (None: no classes); gives `[count, ...]`."""
-Run = Callable[[int, int, int, Labels | None], NDArray[np.float32]]
-"""Called with (seed, start, count, labels); gives samples `[count, ...]` as the contract says."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a generator is told of samples: their labels and their numbers `[n]`, None where it is told none."""
+
+    labels: Labels | None = None
+    numbers: NDArray[np.float32] | None = None
+
+    def at(self, rows: slice | NDArray[np.int64]) -> Told:
+        """Of those samples alone."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Told(labels, None if self.numbers is None else self.numbers[rows])
+
+
+Sampler = Callable[[int, Told], Any]
+"""Called with a count and what is told of as many samples; gives `[count, ...]`."""
+Run = Callable[[int, int, int, Told], NDArray[np.float32]]
+"""Called with (seed, start, count, told); gives samples `[count, ...]` as the contract says."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,8 @@ def variety(
 
 
 def limits(count: int, used: int, half: int, available: int, searched: int, many: str) -> list[str]:
-    """Sentences on what too little data does to the figures. many: what samples are called."""
+    """Sentences on what too little data does to the figures. count: generated samples that were asked for, of which
+    `used` are compared with as many real ones. many: what samples are called."""
     notes = []
     if used < count:
         notes.append(f"the data has {available} {many}, so {used} are compared instead of {count}.")

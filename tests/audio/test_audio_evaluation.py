@@ -18,7 +18,7 @@ from multigan.audio.features import BANDS, STEPS, LogMel, Speech, course, log_me
 from multigan.cli import run
 from multigan.embedded import drums
 from multigan.errors import UserError
-from multigan.metrics import frechet_distance
+from multigan.metrics import Told, frechet_distance
 from multigan.metrics.discriminant import Discriminant, inception_score, judge
 
 RATE = 16_000
@@ -185,7 +185,7 @@ def test_the_command_gives_the_same_figures_for_a_checkpoint_and_its_export(
         printed = capsys.readouterr().out
         for part in (
             "FD-LogMel",
-            "40 of 91 slices",
+            "40 of 91 real slices",
             "classified as the label",
             "share that is clipped",
             "the embedded",
@@ -208,10 +208,10 @@ class Real:
     def __init__(self, sounds: np.ndarray, labels: np.ndarray, noise: float = 0.0) -> None:
         self.sounds, self.labels, self.noise = sounds, labels, noise
 
-    def __call__(self, seed: int, start: int, count: int, labels: np.ndarray | None) -> np.ndarray:
-        assert labels is not None
+    def __call__(self, seed: int, start: int, count: int, told: Told) -> np.ndarray:
+        assert told.labels is not None
         draw = np.random.default_rng([seed, start])
-        chosen = [draw.choice(np.flatnonzero(self.labels == each)) for each in labels]
+        chosen = [draw.choice(np.flatnonzero(self.labels == each)) for each in told.labels]
         found = self.sounds[chosen] * (1 + 0.2 * draw.normal(size=(count, 1, 1)))
         return np.clip(found + self.noise * draw.normal(size=found.shape), -1, 1).astype(np.float32)
 
@@ -236,6 +236,7 @@ def test_real_clips_pass_and_noise_does_not(clips: tuple[np.ndarray, np.ndarray]
     assert copies.figures["variance / data's"] == pytest.approx(1, abs=0.4)
     assert {f"  of {name}" for name in names} <= copies.figures.keys(), "the diversity of each class"
     assert any("91 are compared instead of 120" in note for note in copies.notes)
+    assert "the first 91 with 91 of 91 real slices" in copies.protocol["compared"]
 
 
 def test_evaluation_during_training_keeps_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,8 +281,38 @@ def test_other_sounds_are_measured_against_by_their_classes(
     assert run([*arguments, "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "given with --data" in printed
-    assert "30 of 91 slices" in printed
+    assert "30 of 91 real slices" in printed
     assert (
         evaluation.open_model(model).contract.labels
         == evaluation.open_model(model.with_suffix(".onnx")).contract.labels
     )
+
+
+def test_samples_are_told_what_the_real_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes and numbers come together as in the data: no low snare is asked for where there is none."""
+    from multigan import heads, recipe
+    from multigan.audio.evaluation import measure
+    from multigan.metrics import Plan
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    draw, rows = np.random.default_rng(0), ["file_name,kind,pitch"]
+    (tmp_path / "data").mkdir()
+    for index in range(24):
+        kind, pitch = ("kick", "snare")[index % 2], 36 + index // 2 + 24 * (index % 2)
+        soundfile.write(tmp_path / "data" / f"{index}.wav", 0.1 * draw.normal(size=2048), RATE)
+        rows.append(f"{index}.wav,{kind},{pitch}")
+    (tmp_path / "data" / "metadata.csv").write_text("\n".join(rows))
+    changes = [f"data.source={tmp_path / 'data'}", "data.label_column=kind", "data.number_column=pitch"]
+    resolved, _ = heads.resolve(recipe.load("drums", [*changes, "data.length=2048"]))
+    asked: list[tuple[int, float]] = []
+
+    def run_noise(seed: int, start: int, count: int, told: Told) -> np.ndarray:
+        assert told.labels is not None
+        assert told.numbers is not None
+        asked.extend(zip(told.labels.tolist(), told.numbers.tolist(), strict=True))
+        return draw.normal(size=(count, 1, 2048)).astype(np.float32)
+
+    report = measure(resolved, run_noise, Plan(count=100)).report
+    assert len(asked) == 100
+    assert set(asked) == {(index % 2, 36.0 + index // 2 + 24 * (index % 2)) for index in range(24)}
+    assert "labels and numbers in turn" in report.protocol["generated"]
