@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from multigan.runtime import Generator
 
-EACH = 10
-"""Samples of each class that are drawn."""
+DRAWN, HEARD = 10, 8
+"""Digits and sounds of each class that are made."""
 MEASURED = 600
 """Sounds that are compared with the real ones."""
 
@@ -85,7 +85,7 @@ def _digits(model: Path, source: str | None) -> list[str]:
 
     generator = Generator.load(model)
     names, picture = generator.contract.labels, model.with_suffix(".png")
-    count = max(len(names), 1) * EACH
+    count = max(len(names), 1) * DRAWN
     took = _milliseconds(generator, count)
     pixels = to_uint8(generator.sample(count))
     save_image(class_grid(pixels, names) if names else grid(enlarge(pixels)), picture)
@@ -103,7 +103,7 @@ def _drums(model: Path, source: str | None) -> list[str]:
     from multigan.runtime import Generator
 
     generator, hits, heard = Generator.load(model), model.parent / "hits", model.parent / "evaluation"
-    count = max(len(generator.contract.labels), 1) * EACH
+    count = max(len(generator.contract.labels), 1) * HEARD
     took = _milliseconds(generator, count)
     maker_of(generator, Options(folder=hits, normalize=True)).make(count)
     found = evaluation.evaluate(model, source, count=MEASURED)

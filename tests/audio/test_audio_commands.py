@@ -262,7 +262,7 @@ def test_the_quick_start_of_sounds_leaves_what_it_says(tmp_path: Path, capsys: p
     assert "91 real clips" in words
     assert "times as far from the nearest real clip" in words
     sounds = sorted((tmp_path / "run" / "hits").glob("*.wav"))
-    assert len(sounds) == 60
+    assert len(sounds) == 48
     samples, rate = soundfile.read(sounds[0])
     assert (len(samples), rate) == (8192, 16_000)
     with Image.open(tmp_path / "run" / "hits" / "seed0-grid.png") as sheet:
