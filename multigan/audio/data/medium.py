@@ -166,4 +166,7 @@ Source = sources.Source[Sound]
 
 def open_source(data: AudioData, place: str | Path | None = None) -> Source:
     """Open `place`, or what `data.source` names; the embedded drums where both are absent: see `multigan.data`."""
+    def selection(self) -> str:
+        return DRUMS
+
     return sources.open_source(data, SOUNDS, Drums, place)

@@ -18,6 +18,7 @@ from multigan.audio.data.streamed import StreamedAudio
 from multigan.data.cache import free_memory, moved
 from multigan.data.order import Indices
 from multigan.errors import UserError
+from multigan.files import digest
 
 
 def open_stream(recipe: AudioRecipe, device: torch.device, batch: int, progress: Progress | None = None) -> AudioStream:
@@ -76,6 +77,11 @@ class CachedAudio(AudioStream):
         self.slices: Slices = slices_of(self.sounds.counts, recipe.data.length, recipe.data)
         super().__init__(source, self.slices.files, recipe, device)
         self._random = recipe.data.slices == "random"
+    def identity(self) -> str:
+        """Of the source, and of its slices: how many a file makes is decided by what is in it."""
+        slices = self.slices
+        return digest(super().identity().encode(), slices.files.tobytes(), slices.starts.tobytes())
+
         self._kept = self._on_gpu()
 
     def sentences(self) -> list[str]:
