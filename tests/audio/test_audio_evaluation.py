@@ -285,3 +285,18 @@ def test_other_sounds_are_measured_against_by_their_classes(
         evaluation.open_model(model).contract.labels
         == evaluation.open_model(model.with_suffix(".onnx")).contract.labels
     )
+
+
+def test_a_class_with_one_sound_can_be_measured_against(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = drums()
+    only = found[-1].kind
+    kept = [drum for drum in found if drum.kind != only] + [found[-1]]
+    for number, drum in enumerate(kept):
+        folder = tmp_path / "data" / drum.kind
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"{number}.wav", drum.samples, RATE)
+    arguments = ["evaluate", str(model.with_suffix(".onnx")), "--data", str(tmp_path / "data"), "--samples", "30"]
+    assert run([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert f"30 of {len(kept)} slices" in capsys.readouterr().out
