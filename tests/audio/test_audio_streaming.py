@@ -16,9 +16,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback_hub import ask, serving
-from sound_files import FORMATS, decoded, ramp, sine, stream, write
+from sound_files import FORMATS, decoded, ramp, recipe, sine, stream, write
 
 from multigan import recipe as recipes
+from multigan.audio import evaluation
 from multigan.audio.choosing import chosen
 from multigan.audio.config import AudioData
 from multigan.audio.data import cache
@@ -27,6 +28,7 @@ from multigan.audio.data.medium import Sound
 from multigan.audio.data.survey import inspect
 from multigan.data import shards as shards_module
 from multigan.errors import UserError
+from multigan.metrics import Plan
 from multigan.starting import recipe_for
 
 
@@ -325,6 +327,32 @@ def test_large_row_groups_make_a_small_window(tmp_path: Path, monkeypatch: pytes
 def test_all_slices_of_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.slices: .* set data\.slices to random or first"):
         stream(table(tmp_path, [4]), streaming=True)
+def test_rows_that_are_asked_for_by_chance_are_read_by_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of windows of one row group, as large ones make them: each is read once, in the evaluation too."""
+    folder = table(tmp_path, [24, 16], group=2)
+    monkeypatch.setattr(shards_module, "_WINDOW", (1, 1))
+    monkeypatch.setattr(evaluation, "CHUNK", 8)
+    fetched: list[int] = []
+    fetch = shards_module.Shards._fetch
+    monkeypatch.setattr(shards_module.Shards, "_fetch", lambda self, block: fetched.append(block) or fetch(self, block))
+    opened = stream(folder, slices="first", streaming=True)
+    asked = np.random.default_rng(0).permutation(40)[:30]
+    assert [number_of(each) for each in opened.samples(asked)] == asked.tolist()
+    assert [number_of(each) for each in opened.samples([7, 3, 7])] == [7, 3, 7]
+    assert opened.samples([]).shape == (0, 1, 1024)
+    opened.close()
+    fetched.clear()
+    settings = recipe(folder, slices="first", streaming=True)
+    evaluation.measure(settings, lambda seed, start, count, labels: made(count, start), Plan(count=12, search=40, k=3))
+    assert sorted(fetched) == list(range(20))
+
+
+def made(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (count, 1, 1024)).astype(np.float32)
+
+
 
 
 @pytest.mark.parametrize(("key", "value"), [("normalize", "peak"), ("trim", -40.0)])

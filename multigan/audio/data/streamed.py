@@ -31,6 +31,8 @@ from multigan.errors import UserError
 
 _HEARD = 64
 """Slices that are listened to at the start, for what is odd about the data."""
+_PICKED = 1024
+"""Slices that are asked for by their numbers at once."""
 _CHUNK = 64
 """Headers that a thread reads in a row."""
 
@@ -72,7 +74,23 @@ class StreamedAudio(AudioStream):
         return self._reader.report.news()
 
     def samples(self, indices: Indices | Sequence[int]) -> Tensor:
-        return self._ahead.pick(np.asarray(indices, dtype=np.int64))
+        """The slices of these numbers, read in ascending order, so that what is stored together is read once."""
+        numbers = np.asarray(indices, dtype=np.int64)
+        found = torch.empty((len(numbers), *self._reader.shape))
+        for places in self._together(numbers):
+            found[torch.from_numpy(places)] = self._ahead.pick(numbers[places])
+        return found
+
+    def _together(self, numbers: Indices) -> list[Indices]:
+        """Where the numbers stand, in their ascending order, some at a time: of a source with blocks, those of a few
+        blocks, which it can hold."""
+        places, blocks = np.argsort(numbers, kind="stable"), self.source.blocks
+        part = np.arange(len(numbers)) // _PICKED
+        if blocks is not None:
+            passes, rows = np.divmod(numbers[places], len(self))
+            block = np.searchsorted(blocks.bounds, rows, side="right") - 1
+            part = (passes * len(blocks.bounds) + block) // blocks.window
+        return np.split(places, np.flatnonzero(np.diff(part)) + 1)
 
     def close(self) -> None:
         self._ahead.close()
