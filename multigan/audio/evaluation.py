@@ -146,14 +146,13 @@ class _Measuring:
         return np.concatenate(parts)
 
     def _real(self, done: Stages) -> tuple[Sounds, NDArray[np.float32], NDArray[np.float32]]:
-        """The real slices, their features and their courses, some at a time."""
-        parts, known, courses = [], [], []
+        """The real slices, their features and their courses."""
+        real, known, courses = self.stream.samples(self.searched).numpy(), [], []
         for start in range(0, len(self.searched), CHUNK):
-            part = self.stream.samples(self.searched[start : start + CHUNK]).numpy()
-            parts.append(part)
+            part = real[start : start + CHUNK]
             known.append(self.extractor(part, done.next()))
             courses.append(course(log_mel(part, self.rate)))
-        return np.concatenate(parts), np.concatenate(known), np.concatenate(courses)
+        return real, np.concatenate(known), np.concatenate(courses)
 
     # --- figures ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from multigan.audio import augment
 from multigan.audio.choosing import settle
 from multigan.audio.config import AudioRecipe, SpecGan
 from multigan.audio.data.positions import AudioStream
-from multigan.audio.data.stream import open_stream
+from multigan.audio.data.stream import check_classes, open_stream
 from multigan.audio.features import extractor
 from multigan.audio.networks import Shape, build_discriminator, build_generator
 from multigan.audio.networks.specgan import SpecGanGenerator, Voiced
@@ -108,6 +108,7 @@ class Head(GanHead[AudioRecipe]):
 
     def open_data(self, device: torch.device, take: int, progress: Callable[[int, int], None] | None = None) -> Data:
         stream = open_stream(self.recipe, device, take, progress)
+        check_classes(stream, self.recipe)
         length, channels, _ = _size(self.recipe)
         count = min(REFERENCE, max(64, LARGEST_REFERENCE // (length * channels)), len(stream))
         first = stream.take(0, count)

@@ -154,6 +154,9 @@ class Folder(Generic[T]):
         told = (self._told,) if self._told else ()
         return digest(self._listing.names(), rows, *map(str.encode, self.classes or []), *told)
 
+    def selection(self) -> str:
+        return digest(self._listing.names(), b"" if self._rows is None else self._rows.tobytes())
+
     def versions(self) -> bytes:
         """Each file's size and time of change; nothing of one that is gone."""
         made = array("q")

@@ -25,10 +25,12 @@ _PATIENCE = 10_000
 @dataclass
 class Report:
     """The files that could not be read so far, told by any thread at any time. total: files that there are, or
-    whatever else `what` says. skipped: the first that could not be read, name and reason."""
+    whatever else `what` says. instead: what is given instead. skipped: the first that could not be read, name and
+    reason."""
 
     total: int
     what: str = "files"
+    instead: str = "the next good one"
     skipped: list[tuple[str, str]] = field(default_factory=list)
     _bad: set[int] = field(default_factory=set, repr=False)
     _told: int = field(default=0, repr=False)
@@ -65,7 +67,7 @@ class Report:
         count, listed = self.count - start, sorted(self.skipped[start:])
         if not count:
             return ""
-        lines = [f"{count:,}{more} of {self.total:,} {self.what} cannot be read; the next good one stands in for each:"]
+        lines = [f"{count:,}{more} of {self.total:,} {self.what} cannot be read; {self.instead} stands in for each:"]
         lines += [f"  {name}: {reason}" for name, reason in listed]
         if count > len(listed):
             lines.append(f"  and {count - len(listed):,} others")
@@ -119,11 +121,15 @@ class Reader(Generic[T]):
 
     def read(self, index: int, turn: int = 0) -> Array:
         """The sample or its replacement. Raises UserError where none of its class can be read, or as `attempt`."""
-        for tried, candidate in enumerate(self._candidates(index)):
+        tried = 0
+        for candidate in self._candidates(index):
+            if self.lasting and candidate in self.report:
+                continue
             sample = self.attempt(candidate, turn)
             if sample is not None:
                 return sample
-            if tried >= _PATIENCE:
+            tried += 1
+            if tried > _PATIENCE:
                 break
         raise self.hopeless(index)
 

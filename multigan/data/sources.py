@@ -68,6 +68,10 @@ class Source(Protocol[T_co]):
         """A digest of what the samples are called and how they are numbered: another one means other data."""
         ...
 
+    def selection(self) -> str:
+        """A digest of which samples are taken, and in what order, whatever their classes and numbers."""
+        ...
+
     def versions(self) -> bytes:
         """What changes when the content of a sample does, as far as that can be told without reading it."""
         ...
@@ -102,6 +106,9 @@ class Selected(Generic[T]):
 
     def identity(self) -> str:
         return digest(self._source.identity().encode(), self._rows.tobytes(), *map(str.encode, self.classes or []))
+
+    def selection(self) -> str:
+        return digest(self._source.selection().encode(), self._rows.tobytes())
 
     def versions(self) -> bytes:
         return self._source.versions()

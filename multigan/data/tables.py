@@ -80,6 +80,11 @@ class Rows(ABC, Generic[T]):
         numbers = () if self.numbers is None else (self.numbers.tobytes(),)
         return digest(str(self._count).encode(), rows, labels, *map(str.encode, self.classes or []), *numbers)
 
+    def selection(self) -> str:
+        """By the number of rows, which of them are taken, and of which column."""
+        rows = b"" if self.rows is None else self.rows.tobytes()
+        return digest(str(self._count).encode(), self.content.encode(), rows)
+
     def versions(self) -> bytes:
         """Nothing: a table whose cells are not at hand."""
         return b""

@@ -228,6 +228,43 @@ def test_sounds_are_decoded_once_and_again_when_anything_changes(
     assert len(set(made)) == 7
 
 
+def test_other_labels_and_numbers_are_the_same_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        write(tmp_path / f"{name}.wav", ramp(3000))
+    made = builds(monkeypatch)
+    opened = [stream(tmp_path)]
+    for rows in ("a.wav,x,1\nb.wav,y,2\nc.wav,x,3", "a.wav,y,1\nb.wav,x,5\nc.wav,z,3"):
+        (tmp_path / "metadata.csv").write_text(f"file_name,kind,pitch\n{rows}\n")
+        bounds = {"minimum": 1, "maximum": 5, "default": 2}
+        opened.append(stream(tmp_path, label_column="kind", number_column="pitch", number_range=bounds))
+    assert len({each.identity() for each in opened}) == 3
+    assert len(made) == 1
+    (tmp_path / "metadata.csv").write_text("file_name,kind\na.wav,x\nc.wav,x\n")
+    assert len(stream(tmp_path, label_column="kind")) == 6, "without b.wav"
+    assert len(made) == 2
+
+
+def test_another_column_of_a_table_is_another_cache(tmp_path: Path) -> None:
+    columns = {}
+    for name, start in (("near", 0), ("far", 5000)):
+        soundfile.write(tmp_path / "t.wav", ramp(1024, start), 16_000, subtype="FLOAT")
+        columns[name] = [(tmp_path / "t.wav").read_bytes()]
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    for name, start in (("near", 0), ("far", 5000)):
+        opened = stream(tmp_path / "t.parquet", audio_column=name)
+        assert np.array_equal(opened.samples([0])[0, 0].numpy(), ramp(1024, start))
+
+
+def test_files_that_make_other_slices_are_other_data(tmp_path: Path) -> None:
+    """So that resuming can say it: the order of the slices is another."""
+    write(tmp_path / "a.wav", ramp(3000))
+    write(tmp_path / "b.wav", ramp(3000))
+    before = stream(tmp_path).identity()
+    assert stream(tmp_path).identity() == before
+    write(tmp_path / "b.wav", ramp(9000))
+    assert stream(tmp_path).identity() != before
+
+
 @pytest.mark.parametrize("file", [cache.FRAMES, cache.INDEX])
 @pytest.mark.parametrize("how", ["truncated", "emptied", "flipped", "gone"])
 def test_a_torn_cache_is_made_again(tmp_path: Path, file: str, how: str) -> None:

@@ -316,3 +316,18 @@ def test_samples_are_told_what_the_real_ones_are(tmp_path: Path, monkeypatch: py
     assert len(asked) == 100
     assert set(asked) == {(index % 2, 36.0 + index // 2 + 24 * (index % 2)) for index in range(24)}
     assert "labels and numbers in turn" in report.protocol["generated"]
+
+
+def test_a_class_with_one_sound_can_be_measured_against(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = drums()
+    only = found[-1].kind
+    kept = [drum for drum in found if drum.kind != only] + [found[-1]]
+    for number, drum in enumerate(kept):
+        folder = tmp_path / "data" / drum.kind
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"{number}.wav", drum.samples, RATE)
+    arguments = ["evaluate", str(model.with_suffix(".onnx")), "--data", str(tmp_path / "data"), "--samples", "30"]
+    assert run([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert f"30 of {len(kept)} real slices" in capsys.readouterr().out

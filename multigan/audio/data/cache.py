@@ -1,8 +1,8 @@
 """All sounds of a source decoded and resampled once, one after another in a file that is mapped into memory. No torch.
 
 The cache's name is a digest of what the source is (the names, sizes and times of its files, or a table's fingerprint)
-and of the settings that decide what is in it: other data or other settings make another cache. It is written under a
-temporary name and renamed; `folder()` says where.
+and of the settings that decide what is in it: other data or other settings make another cache, and other labels or
+numbers of the same files do not. It is written under a temporary name and renamed; `folder()` says where.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def open_sounds(source: Source, data: AudioData, progress: Progress | None = Non
 
 def _name(source: Source, data: AudioData) -> str:
     settings = [VERSION, data.rate, data.channels, data.normalize, data.trim]
-    return digest(source.identity().encode(), source.versions(), json.dumps(settings).encode())
+    return digest(source.selection().encode(), source.versions(), json.dumps(settings).encode())
 
 
 def _load(place: Path, files: int, held: TemporaryDirectory[str] | None = None) -> Sounds:

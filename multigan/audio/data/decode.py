@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import soundfile
 
+from multigan.audio.config import AudioData
 from multigan.audio.data.medium import Frames, Sound
 from multigan.data.access import UnavailableError, UnreadableError, clause, may_pass
 from multigan.errors import UserError
@@ -41,10 +44,24 @@ def frames_of(opener: Callable[[], Sound], rate: int, channels: int) -> Iterator
             raise UnreadableError("it holds no samples")
 
 
-def header(opener: Callable[[], Sound]) -> Sound:
-    """An opened sound, of which nothing is decoded. Raises as `frames_of`."""
+@dataclass(frozen=True)
+class Header:
+    """Of a sound: samples a second, channels, and its length. checked: whether the length is more than a claim."""
+
+    rate: int
+    channels: int
+    frames: int
+    checked: bool
+
+
+def header(opener: Callable[[], Sound]) -> Header:
+    """What a sound's header says; where it says no length, all frames are counted. Raises as `frames_of`."""
     with reading():
-        return opener()
+        sound = opener()
+        frames, checked = sound.frames, sound.checked
+        if frames is None:
+            frames, checked = sum(len(block) for block in sound.blocks()), True
+        return Header(sound.rate, sound.channels, frames, checked)
 
 
 def slice_of(
@@ -53,16 +70,17 @@ def slice_of(
     channels: int,
     length: int,
     pad: bool,
-    begin: Callable[[int], int] = lambda total: 0,
+    begin: Callable[[int | None], int] = lambda total: 0,
 ) -> Frames:
     """One slice of a sound, float32 `[channels, length]`, of which only what is near it is read.
 
-    begin: gives the slice's first frame, of so many frames in all. A slice is to 1e-6 what lies there when the whole
-    sound is resampled. Beyond the end there is silence, or without `pad` the sound is too short. Raises as `frames_of`.
+    begin: gives the slice's first frame, of so many frames in all, or of a number that is not known (None). A slice is
+    to 1e-6 what lies there when the whole sound is resampled. Beyond the end there is silence, or without `pad` the
+    sound is too short. Raises as `frames_of`.
     """
     with reading():
         sound = opener()
-        start = begin(resampled_length(sound.frames, sound.rate, rate))
+        start = begin(None if sound.frames is None else resampled_length(sound.frames, sound.rate, rate))
         made = np.zeros((length, channels), np.float32)
         filled = 0
         for block in _part(sound, rate, channels, start, length):
@@ -73,6 +91,13 @@ def slice_of(
         if filled < length and not pad:
             raise UnreadableError(f"shorter than a slice of {length:,} samples, and data.pad is false")
         return np.ascontiguousarray(made.T)
+
+
+def slicer(data: AudioData) -> partial[Frames]:
+    """`slice_of` for slices as `data`, which is resolved, has them."""
+    if data.rate is None or data.channels is None or data.length is None:
+        raise ValueError("data.length, data.rate and data.channels must be resolved before slices are read")
+    return partial(slice_of, rate=data.rate, channels=data.channels, length=data.length, pad=data.pad)
 
 
 def resampled_length(frames: int, before: int, after: int) -> int:

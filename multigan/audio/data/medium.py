@@ -30,20 +30,28 @@ _RESERVOIR = 16 * 1152
 _LAST_PAGE = 2**18
 """Frames that the last page of an ogg file holds at most (255 packets of 1024): libsndfile finds no place within it."""
 
+_UNKNOWN = 2**48
+"""So many frames, eleven years at 768,000 Hz, are what libsndfile says of a file whose length is not known."""
+_UNCHECKED = ("FLAC", "MP3")
+"""Formats whose header is believed by libsndfile, however large the file is."""
+
 Frames = NDArray[np.float32]
 Part = Callable[[int, int | None], Iterator[Frames]]
 """`(start, count)`: the frames from `start` on, some at a time; absent a count to the end."""
 
 
 class Sound:
-    """An opened sound. rate: samples a second. channels. frames: what its header says of its length. part: reads it."""
+    """An opened sound. rate: samples a second. channels. frames: what its header says of its length, None where it says
+    nothing, as that of a flac from a pipe does. part: reads it. checked: whether it was compared with the file's size.
+    """
 
-    def __init__(self, rate: int, channels: int, frames: int, part: Part) -> None:
+    def __init__(self, rate: int, channels: int, frames: int | None, part: Part, checked: bool = True) -> None:
         if not 1 <= rate <= FASTEST:
             raise ValueError(f"a rate of {rate} samples a second is none that a recording has")
         if not 1 <= channels <= MOST_CHANNELS:
             raise ValueError(f"{channels} channels, where {MOST_CHANNELS} are the most that are read")
-        self.rate, self.channels, self.frames, self._part = rate, channels, frames, part
+        self.rate, self.channels, self.frames, self.checked = rate, channels, frames, checked
+        self._part = part
 
     def blocks(self, start: int = 0, count: int | None = None) -> Iterator[Frames]:
         """The frames from `start` on, `count` of them or all: float32 `[n, channels]`, some at a time; once."""
@@ -60,7 +68,8 @@ class Sound:
             with open(place, "rb"):  # libsndfile does not tell why a file cannot be opened, and this does
                 pass
         file = _File(place)
-        return cls(file.samplerate, file.channels, file.frames, partial(_read, file))
+        frames = file.frames if file.frames < _UNKNOWN else None
+        return cls(file.samplerate, file.channels, frames, partial(_read, file), file.format not in _UNCHECKED)
 
     @classmethod
     def from_array(cls, value: Any) -> Sound:
@@ -155,6 +164,9 @@ class Drums:
         """They are in memory."""
 
     def identity(self) -> str:
+        return DRUMS
+
+    def selection(self) -> str:
         return DRUMS
 
     def versions(self) -> bytes:

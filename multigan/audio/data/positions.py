@@ -93,9 +93,12 @@ def no_sound(source: Source, skipped: Sequence[tuple[str, str]]) -> UserError:
     )
 
 
-def left_out(skipped: Sequence[tuple[str, str]], count: int, total: int) -> str:
-    """The files that cannot be read, `count` of `total`, as text. skipped: the first of them, name and reason."""
-    lines = [f"{count:,} of {total:,} files cannot be read and are left out:"]
+def left_out(
+    skipped: Sequence[tuple[str, str]], count: int, total: int, what: str = "cannot be read and are left out"
+) -> str:
+    """The files that cannot be read, or whatever `what` says, `count` of `total`, as text. skipped: the first of them,
+    name and reason."""
+    lines = [f"{count:,} of {total:,} files {what}:"]
     lines += [f"  {name}: {reason}" for name, reason in sorted(skipped)]
     if count > len(skipped):
         lines.append(f"  and {count - len(skipped):,} others")

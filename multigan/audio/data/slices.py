@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from multigan.audio.config import AudioData
 from multigan.data.order import draws, key
+from multigan.errors import UserError
+
+MOST = 2**28
+"""Slices: their places and their order then take some 10 GB of memory."""
 
 Indices = NDArray[np.int64]
 
@@ -41,6 +45,11 @@ def slices_of(frames: Indices, length: int, data: AudioData) -> Slices:
     A file shorter than a slice, and the rest behind the last whole slice, make one more where `data.pad` fills them
     with silence. Empty files make none.
     """
+    return slices_in(slice_counts(frames, length, data), length, data)
+
+
+def slice_counts(frames: Indices, length: int, data: AudioData) -> Indices:
+    """How many slices `slices_of` makes of each file."""
     if data.slices == "all":
         hop = hop_of(length, data.overlap)
         whole = np.maximum(frames - length, -1) // hop + 1
@@ -48,9 +57,18 @@ def slices_of(frames: Indices, length: int, data: AudioData) -> Slices:
         if data.pad:
             covered = np.where(counts > 0, (counts - 1) * hop + length, 0)
             counts = counts + (covered < frames)
-    else:
-        hop = 0
-        counts = ((frames > 0) & (data.pad | (frames >= length))).astype(np.int64)
-    files = np.repeat(np.arange(len(frames)), counts)
+        return counts
+    return ((frames > 0) & (data.pad | (frames >= length))).astype(np.int64)
+
+
+def slices_in(counts: Indices, length: int, data: AudioData) -> Slices:
+    """The first so many slices of each file. Raises UserError where they are more than memory holds."""
+    if (total := float(counts.sum(dtype=np.float64))) > MOST:
+        raise UserError(
+            f"data.slices: the sounds make {total:,.0f} slices of {length:,} samples, and {MOST:,} are the most: raise "
+            "data.length, lower data.overlap, or set data.slices to random."
+        )
+    hop = hop_of(length, data.overlap)
+    files = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(files)) - np.repeat(np.cumsum(counts) - counts, counts)
     return Slices(files, within * hop)

@@ -18,13 +18,14 @@ from multigan.audio.data.streamed import StreamedAudio
 from multigan.data.cache import free_memory, moved
 from multigan.data.order import Indices
 from multigan.errors import UserError
+from multigan.files import digest
 
 
 def open_stream(recipe: AudioRecipe, device: torch.device, batch: int, progress: Progress | None = None) -> AudioStream:
     """The stream of `recipe.data`, which is resolved, for batches of `batch` slices.
 
     Raises UserError where the data is missing or cannot be read, makes fewer slices than a batch, or has no classes
-    or only one slice of one although the recipe is conditional.
+    although the recipe is conditional.
     """
     source = open_source(recipe.data)
     if recipe.conditional and source.classes is None:
@@ -42,16 +43,14 @@ def open_stream(recipe: AudioRecipe, device: torch.device, batch: int, progress:
             f"{source.place} makes {len(stream):,} slices of {recipe.data.length:,} samples, fewer than a batch of "
             f"{batch}: add sounds, set data.pad=true for those that are shorter, or lower training.batch."
         )
-    if recipe.conditional:
-        _enough_a_class(stream, recipe)
     return stream
 
 
-def _enough_a_class(stream: AudioStream, recipe: AudioRecipe) -> None:
-    """Raise UserError where a class has one slice, which a generator could only repeat; a file's random slices are
-    many."""
+def check_classes(stream: AudioStream, recipe: AudioRecipe) -> None:
+    """Raise UserError where a class has too little to learn from: one slice, which a generator could only repeat. A
+    file's random slices are many."""
     classes = stream.source.classes
-    if classes is None or stream.labels is None:
+    if not recipe.conditional or classes is None or stream.labels is None:
         return
     counts = np.bincount(stream.labels, minlength=len(classes))
     fewest = int(counts.argmin())
@@ -77,6 +76,11 @@ class CachedAudio(AudioStream):
         super().__init__(source, self.slices.files, recipe, device)
         self._random = recipe.data.slices == "random"
         self._kept = self._on_gpu()
+
+    def identity(self) -> str:
+        """Of the source, and of its slices: how many a file makes is decided by what is in it."""
+        slices = self.slices
+        return digest(super().identity().encode(), slices.files.tobytes(), slices.starts.tobytes())
 
     def sentences(self) -> list[str]:
         heard, files = self.sounds.heard, int((self.sounds.counts > 0).sum())

@@ -1,16 +1,14 @@
 """Slices that are decoded and resampled when they are needed, for what does not fit on the disk; nothing is written.
 
 Of each slice only what is near it is read and decoded, so that a file's length costs nothing. `slices: all` asks every
-file's header at the start, which tells how many slices it makes; a table's cells would all have to be read for that, so
-rows give one slice in each pass over the data: their first, or one at a place that is a function of the seed, the row
-and the pass.
+file's header at the start, which tells how many slices it makes (`headers`); a table's cells would all have to be read
+for that, so rows give one slice in each pass over the data: their first, or one at a place that is a function of the
+seed, the row and the pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,24 +17,26 @@ from torch import Tensor
 
 from multigan.audio.config import AudioRecipe
 from multigan.audio.data.cache import OFFSET, Level, Progress
-from multigan.audio.data.decode import header, resampled_length, slice_of
+from multigan.audio.data.decode import header, resampled_length, slicer
+from multigan.audio.data.headers import Headers, headers_of
 from multigan.audio.data.medium import Frames, Sound, Source
-from multigan.audio.data.positions import AudioStream, left_out, no_sound, seconds_of
-from multigan.audio.data.slices import Indices, Slices, crops, slices_of
-from multigan.data.access import UnreadableError, insist
-from multigan.data.cache import Ahead, moved, workers
-from multigan.data.reader import Reader, Report
+from multigan.audio.data.positions import AudioStream, left_out, seconds_of
+from multigan.audio.data.slices import Indices, Slices, crops
+from multigan.data.cache import Ahead, moved
+from multigan.data.order import draws, key
+from multigan.data.reader import Reader
 from multigan.data.sources import Selected
-from multigan.errors import UserError
 
 _HEARD = 64
 """Slices that are listened to at the start, for what is odd about the data."""
-_CHUNK = 64
-"""Headers that a thread reads in a row."""
+_PICKED = 1024
+"""Slices that are asked for by their numbers at once."""
+_DRAWN = 32
+"""Slices that may stand in for a damaged one before its neighbours do."""
 
 
 class StreamedAudio(AudioStream):
-    """The slices of sounds that are not kept. A damaged one is replaced by the next good one of its class."""
+    """The slices of sounds that are not kept. A damaged one is replaced by a good one of its class."""
 
     def __init__(
         self, source: Source, recipe: AudioRecipe, device: torch.device, progress: Progress | None = None
@@ -66,13 +66,32 @@ class StreamedAudio(AudioStream):
             )
             if count := self._headers.report.count:
                 said.append(left_out(self._headers.report.skipped, count, self._files))
+            if count := self._headers.short.count:
+                what = "end before their header says and are used up to there"
+                said.append(left_out(self._headers.short.skipped, count, self._files, what))
         return said + self._heard()
 
     def news(self) -> str:
         return self._reader.report.news()
 
     def samples(self, indices: Indices | Sequence[int]) -> Tensor:
-        return self._ahead.pick(np.asarray(indices, dtype=np.int64))
+        """The slices of these numbers, read in ascending order, so that what is stored together is read once."""
+        numbers = np.asarray(indices, dtype=np.int64)
+        found = torch.empty((len(numbers), *self._reader.shape))
+        for places in self._together(numbers):
+            found[torch.from_numpy(places)] = self._ahead.pick(numbers[places])
+        return found
+
+    def _together(self, numbers: Indices) -> list[Indices]:
+        """Where the numbers stand, in their ascending order, some at a time: of a source with blocks, those of a few
+        blocks, which it can hold."""
+        places, blocks = np.argsort(numbers, kind="stable"), self.source.blocks
+        part = np.arange(len(numbers)) // _PICKED
+        if blocks is not None:
+            passes, rows = np.divmod(numbers[places], len(self))
+            block = np.searchsorted(blocks.bounds, rows, side="right") - 1
+            part = (passes * len(blocks.bounds) + block) // blocks.window
+        return np.split(places, np.flatnonzero(np.diff(part)) + 1)
 
     def close(self) -> None:
         self._ahead.close()
@@ -106,18 +125,20 @@ class SliceReader(Reader[Sound]):
 
     def __init__(self, source: Source, recipe: AudioRecipe, starts: Indices | None) -> None:
         data = recipe.data
+        self._slice = slicer(data)
         assert data.rate is not None
         assert data.channels is not None
         assert data.length is not None
-        self._slice = partial(slice_of, rate=data.rate, channels=data.channels, length=data.length, pad=data.pad)
         super().__init__(source, self._slice, (data.channels, data.length), np.float32)
-        self._starts, self._seed, self._length = starts, recipe.seed, data.length
+        self._starts, self._seed, self._length, self._rate = starts, recipe.seed, data.length, data.rate
         self._random = data.slices == "random"
+        self._totals: dict[int, int] = {}
+        """The frames of those whose header does not tell them."""
         # of a file that is damaged in one place, another pass may want another one: what is given shall not depend on
         # which passes there were
         self.lasting = not self._random
         if starts is not None:
-            self.report.what = "slices"
+            self.report.what, self.report.instead = "slices", "another good one"
 
     def read(self, index: int, turn: int = 0) -> Frames:
         passes, index = divmod(index, len(self.source))
@@ -126,11 +147,32 @@ class SliceReader(Reader[Sound]):
     def decoded(self, index: int, turn: int) -> Frames:
         return self._slice(partial(self.source.open, index), begin=partial(self._begin, index, turn))
 
-    def _begin(self, index: int, turn: int, total: int) -> int:
+    def _begin(self, index: int, turn: int, total: int | None) -> int:
         if self._random:
+            total = self._total(index) if total is None else total
             number = np.array([turn * len(self.source) + index])
             return int(crops(self._seed, number, np.array([total]), self._length)[0])
         return 0 if self._starts is None else int(self._starts[index])
+
+    def _total(self, index: int) -> int:
+        """The frames of a sound that has to be decoded to count them; once."""
+        if index not in self._totals:
+            found = header(partial(self.source.open, index))
+            self._totals[index] = resampled_length(found.frames, found.rate, self._rate)
+        return self._totals[index]
+
+    def _candidates(self, index: int) -> Iterator[int]:
+        """Of the slices of files, at first some that are drawn by the index among those of its class and number: the
+        damaged ones lie one after another, and shall not all be replaced by the slice that comes next."""
+        yield index
+        if self._starts is not None:
+            alike = np.ones(len(self.source), np.bool_)
+            for told in (self.source.labels, self.source.numbers):
+                if told is not None:
+                    alike &= told == told[index]
+            pool = np.flatnonzero(alike)
+            yield from pool[draws(key("stand-in", index), np.arange(_DRAWN)) % np.uint64(len(pool))].tolist()
+        yield from super()._candidates(index)
 
 
 class Pieces(Selected[Sound]):
@@ -143,48 +185,3 @@ class Pieces(Selected[Sound]):
 
     def name(self, index: int) -> str:
         return f"{super().name(index)} at {self._starts[index] / self._rate:.2f} seconds"
-
-
-@dataclass(frozen=True)
-class Headers:
-    """What the headers of all files say. report: the files whose header cannot be read."""
-
-    slices: Slices
-    seconds: float
-    report: Report
-
-
-def headers_of(source: Source, recipe: AudioRecipe, progress: Progress | None = None) -> Headers:
-    """Ask every file for its length. Raises UserError where that would mean to read everything, or none can be read."""
-    data = recipe.data
-    if source.blocks is not None:
-        raise UserError(
-            f"data.slices: how many slices the rows of {source.place} make is not known before all are read, so that "
-            "streaming takes one of each row in a pass: set data.slices to random or first."
-        )
-    assert data.rate is not None
-    assert data.length is not None
-    rate, report = data.rate, Report(len(source))
-
-    frames = np.zeros(len(source), np.int64)
-
-    def ask(start: int) -> None:
-        for index in range(start, min(start + _CHUNK, len(source))):
-            try:
-                sound = insist(partial(header, partial(source.open, index)), source.name(index), source.place)
-                frames[index] = resampled_length(sound.frames, sound.rate, rate)
-                if not frames[index]:
-                    report.add(index, source.name(index), "it holds no samples")
-            except UnreadableError as error:
-                report.add(index, source.name(index), str(error))
-
-    pool = ThreadPoolExecutor(workers(), thread_name_prefix="headers")
-    try:
-        for done, _ in enumerate(pool.map(ask, range(0, len(source), _CHUNK))):
-            if progress is not None:
-                progress(done * _CHUNK, len(source))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    if report.count == len(source):
-        raise no_sound(source, report.skipped)
-    return Headers(slices_of(frames, data.length, data), float(frames.sum()) / rate, report)

@@ -55,13 +55,13 @@ def survey(source: Source, data: AudioData | None = None) -> Survey:
     seconds, failures = [], []
     for index in spread(source, HEADERS):
         try:
-            sound = insist(partial(header, partial(source.open, index)), source.name(index), source.place)
+            found = insist(partial(header, partial(source.open, index)), source.name(index), source.place)
         except UnreadableError as error:
             failures.append(f"{source.name(index)}: {error}")
             continue
-        rates[sound.rate] += 1
-        widths[sound.channels] += 1
-        seconds.append(sound.frames / sound.rate)
+        rates[found.rate] += 1
+        widths[found.channels] += 1
+        seconds.append(found.frames / found.rate)
     if not seconds:
         raise UserError(
             f"none of the {len(failures)} files of {source.place} that were tried can be read as a sound "

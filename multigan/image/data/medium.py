@@ -94,6 +94,9 @@ class Digits:
     def identity(self) -> str:
         return DIGITS
 
+    def selection(self) -> str:
+        return DIGITS
+
     def versions(self) -> bytes:
         return b""
 
