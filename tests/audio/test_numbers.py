@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 from scipy.stats import spearmanr
-from sound_files import sine, write
+from sound_files import seen, sine, write
 from torch import Tensor, nn
 
 import multigan
@@ -223,13 +223,13 @@ def test_both_networks_heed_the_number(network: str, conditional: bool) -> None:
             for weight in generator.parameters():
                 weight += 0.05 * torch.randn_like(weight)
         sounds = generator(latent, **conditions)
-        logits = discriminator(sounds, **conditions)
+        logits = discriminator(seen(discriminator, sounds), **conditions)
         assert (sounds.shape, logits.shape) == ((3, 1, LENGTH), (3,))
         other = {**conditions, "number": torch.tensor([48.0, 66.0, 71.5])}
         changed = (generator(latent, **other) - sounds).abs().amax((1, 2))
         assert changed[1] > 1e-4
         assert changed[[0, 2]].max() < 1e-6
-        moved = (discriminator(sounds, **other) - logits).abs()
+        moved = (discriminator(seen(discriminator, sounds), **other) - logits).abs()
         assert moved[1] > 1e-5
         assert moved[[0, 2]].max() < 1e-6
     with pytest.raises(ValueError, match="give it a number"):
