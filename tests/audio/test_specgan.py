@@ -198,6 +198,26 @@ def test_training_on_takes_over_the_rules_of_the_game(trained: Path) -> None:
     assert found.training.discriminator_steps == 2
 
 
+def test_the_penaltys_derivative_asks_nothing_of_the_forward_pass() -> None:
+    """The features at which the gradient of straight pieces is taken do not change it."""
+    recipe = heads.resolve(recipes.load("specgan", [*SMALL, "data.rate=16000", "data.channels=1"]))[0]
+    _, discriminator = heads.head(recipe).networks()
+    planes = torch.randn(2, 1, 32, 64, requires_grad=True)
+    kept: list[torch.Tensor] = []
+
+    def keep(layer: torch.nn.Module, given: object, features: torch.Tensor) -> torch.Tensor:
+        kept.append(features)
+        return features.clone()
+
+    discriminator.layers[0].register_forward_hook(keep)
+    (gradient,) = torch.autograd.grad(discriminator(planes).sum(), planes, create_graph=True)
+    loss = (gradient.flatten(1).norm(dim=1) - 1).square().sum()
+    weight = discriminator.layers[0].weight
+    found = torch.autograd.grad(loss, [kept[0], weight], allow_unused=True)
+    assert found[0] is None
+    assert found[1].abs().max() > 0
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
