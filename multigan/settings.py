@@ -340,7 +340,10 @@ class GanRecipe(Settings):
             if every is not None and every > training.samples:
                 notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
         if self.data.label_column is not None and not self.conditional:
-            notes.append("data.label_column: without effect on an unconditional generator: set conditional to true.")
+            notes.append(
+                "data.label_column: of an unconditional generator it says only which samples are taken, those with a "
+                "value there: set conditional to true to have classes, or leave the column away to have all samples."
+            )
         if self.augment is not None and not getattr(self.augment, "kinds", True):
             notes.append("augment.kinds: empty, so that nothing is augmented.")
         return notes
