@@ -14,6 +14,14 @@ class UserError(Exception):
     """
 
 
+class AbsentColumnError(UserError):
+    """Data lacks a column that is named. key: of the recipe's data, such as `label_column`."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 def printable(text: str) -> str:
     """`text` as it may be shown on a terminal: each control character, invisible mark and line break is U+FFFD.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from numpy.typing import NDArray
 
 from multigan import checkpoint, heads, noise
 from multigan.contract import Contract
-from multigan.data import metadata
-from multigan.errors import UserError
+from multigan.errors import AbsentColumnError, UserError
 from multigan.metrics import Evaluation, Plan, Progress, Told
 from multigan.metrics.report import SEARCH, Run
 from multigan.recipe import Recipe, parse
 from multigan.runtime import Generator
 
 BATCH = 64
+LABEL = "label_column"
+"""Of a recipe's data: kept for other data that has it."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,21 @@ def evaluate(
     plan = Plan(count, seed, measured_by, k, search, precision, device, said, role, progress)
     room = importlib.import_module(f"multigan.{recipe.modality}.evaluation")
     room.check(plan)
-    found: Evaluation = room.measure(recipe if source is None else _elsewhere(recipe, source), model.run, plan)
+    try:
+        found: Evaluation = room.measure(recipe if source is None else _elsewhere(recipe, source), model.run, plan)
+    except AbsentColumnError as error:
+        if source is None or error.key != LABEL:
+            raise
+        found = room.measure(_elsewhere(recipe, source, {LABEL: None}), model.run, plan)
     return found
 
 
-def _elsewhere(recipe: Recipe, source: str) -> Recipe:
-    """The recipe with other data: whose columns are found anew, and whose classes, if they matter, are the recipe's."""
-    columns = [name for name in type(recipe.data).model_fields if name.endswith("_column")]
+def _elsewhere(recipe: Recipe, source: str, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe with other data: whose columns but that of labels are found anew, and whose classes, if they matter,
+    are the recipe's."""
+    columns = [name for name in type(recipe.data).model_fields if name.endswith("_column") and name != LABEL]
     update: dict[str, Any] = dict.fromkeys([*columns, "number_range"])
-    update |= {"source": source, "classes": recipe.data.classes if recipe.conditional else None}
-    update["label_column"] = metadata.having(source, recipe.data.label_column)
+    update |= {"source": source, "classes": recipe.data.classes if recipe.conditional else None, **(changes or {})}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
 
 

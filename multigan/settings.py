@@ -145,7 +145,7 @@ class R1(Penalty):
 
     kind: Literal["r1"]
     gamma: Weight | Literal["auto"] = "auto"
-    """auto: by a rule of the modality; for pictures it grows with their size and anneals to a tenth."""
+    """auto: by a rule of the modality; it grows with the size of pictures and of spectra, and anneals to a tenth."""
     gamma_at: int | None = Field(None, gt=0)
     """The size that gamma is given for, as the modality counts it (a picture's side): for another, the modality's rule
     scales it. Absent: gamma is taken as it is."""
@@ -262,7 +262,8 @@ class Augment(Settings):
     ramp: int = Field(500_000, gt=0)
     """Samples in which an adaptive probability can rise from 0 to 1."""
     penalize: Literal["before", "after"] = "before"
-    """Where the penalties take the gradient: at the sample before it is augmented, or after."""
+    """Where the penalties take the gradient: at the sample before it is augmented, or after. A discriminator of kind
+    stft takes them at the spectrum that it sees, which is after."""
 
 
 class Network(Settings):
@@ -305,6 +306,12 @@ class GanRecipe(Settings):
             raise ValueError("the recipe is not resolved: the range of its numbers is missing")
         return self.data.number_range
 
+    @property
+    def open_condition(self) -> bool:
+        """Whether the data is yet to tell the classes, or the numbers' range."""
+        data = self.data
+        return (self.conditional and not data.classes) or bool(data.number_column and not data.number_range)
+
     @model_validator(mode="after")
     def _combinations(self) -> Self:
         kinds = [each.kind for each in self.regularizers]
@@ -340,7 +347,10 @@ class GanRecipe(Settings):
             if every is not None and every > training.samples:
                 notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
         if self.data.label_column is not None and not self.conditional:
-            notes.append("data.label_column: without effect on an unconditional generator: set conditional to true.")
+            notes.append(
+                "data.label_column: of an unconditional generator it says only which samples are taken, those with a "
+                "value there: set conditional to true to have classes, or leave the column away to have all samples."
+            )
         if self.augment is not None and not getattr(self.augment, "kinds", True):
             notes.append("augment.kinds: empty, so that nothing is augmented.")
         return notes

@@ -9,6 +9,8 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
@@ -163,7 +165,8 @@ def test_accents_match_however_they_are_composed(tmp_path: Path) -> None:
 
 def test_jsonl(tmp_path: Path) -> None:
     sounds(tmp_path, ["a.wav", "b.wav", "c.wav"])
-    rows = [{"file_name": "a.wav", "kind": 10}, {"file_name": "b.wav", "kind": 9, "other": [1]}, {"file_name": "c.wav"}]
+    rows = [{"file_name": "a.wav", "kind": 10}, {"file_name": "b.wav", "kind": 9, "other": [1, "\U0001f941"]},
+            {"file_name": "c.wav"}]  # fmt: skip
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     source = opened(tmp_path)
     assert said(source) == {"a.wav": "10", "b.wav": "9"}
@@ -213,6 +216,12 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str, words: str) ->
         ('{"kind": "x"}\n', "line 1 of .* has no file_name"),
         ('{"file_name": "a.wav", "kind": ["x"]}\n', "line 1 of .* has no text or number as kind"),
         ('{"file_name": "a.wav", "kinds": "x"}\n', "Did you mean 'kinds'"),
+        (
+            r'{"file_name": "a.wav", "kind": "x"}' "\n" r'{"file_name": "b.wav", "kind": "\ud800x"}',
+            r"line 2 of .* has half a character, '\\ud800'",
+        ),
+        (r'{"file_name": "\udc80.wav", "kind": "x"}', "line 1 of .* has half a character"),
+        (r'{"file_name": "a.wav", "kind": "x", "more": [{"\udfff": 1}]}', "line 1 of .* has half a character"),
     ],
 )
 def test_a_broken_jsonl_is_one_sentence(tmp_path: Path, text: str, words: str) -> None:
@@ -272,9 +281,9 @@ def test_a_named_column_makes_a_chosen_recipe_conditional(tmp_path: Path) -> Non
     assert not chosen.conditional
 
 
-def test_a_column_without_effect_is_noted() -> None:
+def test_a_column_that_makes_no_classes_is_noted() -> None:
     asked = recipes.load("wavegan", ["data.label_column=kind"])
-    assert any(note.startswith("data.label_column: without effect") for note in recipes.notes(asked))
+    assert any("it says only which samples are taken" in note for note in recipes.notes(asked))
     assert Data(label_column="kind").label_column == "kind"
 
 
@@ -300,6 +309,75 @@ def test_from_a_csv_to_sounds(
     assert run(["export", "--onnx", "run"]) == 0
     assert run(["generate", "model.onnx", "-n", "2", "--label", "low", "--out", "hits"]) == 0
     assert {path.name for path in Path("hits").glob("*.wav")} == {"seed0-0000-low.wav", "seed0-0001-low.wav"}
+
+
+def noises(folder: Path, kinds: tuple[str, ...], count: int = 16, column: bool = True) -> Path:
+    """Noises whose kinds stand in the metadata, or else in the names of their folders."""
+    rng = np.random.default_rng(0)
+    rows = [("file_name", "kind")]
+    for number in range(count):
+        kind = kinds[number % len(kinds)]
+        path = folder / f"{number:02d}.wav" if column else folder / kind / f"{number:02d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, rng.normal(0, 0.1, 1024).astype(np.float32), 8000)
+        rows.append((path.name, kind))
+    if column:
+        write_csv(folder / "metadata.csv", rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_column(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose classes stand in a column, beside `data` with a split for it, and `table`, which has it too."""
+    place = tmp_path_factory.mktemp("column")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        for split in ("train", "test"):
+            noises(place / "data" / split, ("kick", "snare"))
+        files = sorted((place / "data" / "train").glob("*.wav"))
+        kinds = ["kick", "snare"] * (len(files) // 2)
+        pq.write_table(pa.table({"audio": [file.read_bytes() for file in files], "kind": kinds}), place / "t.parquet")
+        changes = [part for change in [*SMALL, "data.label_column=kind"] for part in ("--set", change)]
+        command = ["train", "audio", "--recipe", "drums", "--data", str(place / "data"), *changes]
+        assert run([*command, "--out", str(place / "run")]) == 0
+    return place
+
+
+def test_other_data_is_measured_by_its_column_where_it_has_it(
+    by_column: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folders = noises(tmp_path / "folders", ("kick", "snare"), column=False)
+    evaluate = ["evaluate", str(by_column / "run"), "--samples", "16", "--out", str(tmp_path / "report"), "--data"]
+    for data in (by_column / "data", by_column / "t.parquet", folders):
+        assert run([*evaluate, str(data)]) == 0, capsys.readouterr().err
+    assert run([*evaluate, str(noises(tmp_path / "plain", ("",), column=False))]) == 2
+    assert "the recipe is conditional and" in capsys.readouterr().err
+    assert run([*evaluate, str(noises(tmp_path / "others", ("kick", "clap")))]) == 2
+    assert "data.classes names 'snare', which" in capsys.readouterr().err
+
+
+def test_training_on_keeps_the_column_where_the_data_has_it(by_column: Path, tmp_path: Path) -> None:
+    like = recipes.load(by_column / "run" / "recipe.yaml")
+    for data, column in ((by_column / "data", "kind"), (noises(tmp_path, ("clap", "kick"), column=False), None)):
+        found, sentences = recipe_for("audio", None, str(data), [], like=like)
+        assert (found.conditional, found.data.label_column) == (True, column)
+        assert found.data.classes == (["kick", "snare"] if column else ["clap", "kick"])
+        assert not any("data.label_column makes one" in sentence for sentence in sentences)
+    with pytest.raises(UserError, match=r"data\.label_column: .* has no column 'kinds' .* Did you mean 'kind'"):
+        recipe_for("audio", None, str(by_column / "data"), ["data.label_column=kinds"], like=like)
+
+
+def test_training_on_pictures_keeps_the_column_too(tmp_path: Path) -> None:
+    for number in range(64):
+        Image.new("L", (16, 16), number).save(tmp_path / f"{number}.png")
+    rows = [(f"{number}.png", ("a", "b")[number % 2]) for number in range(64)]
+    write_csv(tmp_path / "metadata.csv", [("file_name", "kind"), *rows])
+    like = recipes.load("quickstart", ["data.label_column=kind", "data.classes=[a,b]", "data.channels=1"])
+    found, _ = recipe_for("image", None, str(tmp_path), [], like=like)
+    assert (found.conditional, found.data.label_column, found.data.classes) == (True, "kind", ["a", "b"])
+    unconditional = like.model_copy(update={"conditional": False})
+    assert recipe_for("image", None, str(tmp_path), [], like=unconditional)[0].data.label_column is None
 
 
 PICTURES = [

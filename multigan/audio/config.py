@@ -201,11 +201,6 @@ class AudioRecipe(GanRecipe):
             raise ValueError(
                 "augment: it changes waveforms, and a discriminator of kind specgan sees spectrograms: leave it away"
             )
-        if any(getattr(each, "gamma", None) == "auto" for each in self.regularizers):
-            raise ValueError(
-                "regularizers: gamma auto has a rule for waveforms alone, and specgan plays on spectrograms: give "
-                "gamma a number, or use {kind: gradient_penalty} with the loss wasserstein"
-            )
         return self
 
     @model_validator(mode="after")

@@ -46,7 +46,7 @@ def quickstart(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Train on digits or drums that come with multigan, export, and make new ones, in minutes."""
+    """Train on digits or drums, export, and make new ones. They come with multigan, and it takes minutes."""
     from multigan.extras import need_all
 
     need_all("train")

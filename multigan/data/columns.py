@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multigan.data.medium import Medium, T
-from multigan.errors import UserError, nearest
+from multigan.errors import AbsentColumnError, UserError, nearest
 from multigan.settings import Data
 
 LABEL_NAMES = ("label", "labels", "class", "category", "fine_label", "target", "y", "cls")
@@ -135,8 +135,9 @@ def _foreign(feature: Any, medium: Medium[Any]) -> bool:
 
 def _named(features: Features, column: str, key: str, place: str) -> str:
     if column not in features:
-        raise UserError(
-            f"data.{key}: {place} has no column {column!r} (it has {', '.join(features)}).{nearest(column, features)}"
+        raise AbsentColumnError(
+            key,
+            f"data.{key}: {place} has no column {column!r} (it has {', '.join(features)}).{nearest(column, features)}",
         )
     return column
 

@@ -16,7 +16,7 @@ from multigan.data import metadata
 from multigan.data.described import describe, occurring
 from multigan.data.medium import Medium, T
 from multigan.data.order import Blocks
-from multigan.errors import UserError
+from multigan.errors import AbsentColumnError, UserError
 from multigan.files import digest
 
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
@@ -230,9 +230,10 @@ class Folder(Generic[T]):
             return
         if file is None:
             key, column = ("label_column", label) if label is not None else ("number_column", number)
-            raise UserError(
+            raise AbsentColumnError(
+                key,
                 f"data.{key}: {self.place} has no {metadata.NAMES[0]}: put one there with the columns {metadata.FILE} "
-                f"and {column}, or leave the key away."
+                f"and {column}, or leave the key away.",
             )
         above = os.path.relpath(file.parent, root)
         start = 0 if above == "." else len(os.fsencode(above)) + 1

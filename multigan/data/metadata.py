@@ -13,7 +13,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multigan.data.numbers import parsed
-from multigan.errors import UserError, nearest
+from multigan.errors import AbsentColumnError, UserError, nearest
 
 NAMES = ("metadata.csv", "metadata.jsonl")
 FILE = "file_name"
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
+_HALF = re.compile("[\ud800-\udfff]")
 
 Record = tuple[int, str, list[str | None]]
 """A line's number, the path that it names, and the texts in the wanted columns; None where one is empty."""
@@ -64,14 +65,6 @@ def columns(path: Path) -> list[str]:
     except UserError:
         return []
     return [column for column in found if column != FILE] if FILE in found else []
-
-
-def having(place: str, column: str | None) -> str | None:
-    """The column where `place` is a folder whose metadata has it, else None."""
-    with suppress(OSError, ValueError, RuntimeError):
-        file = find(Path(place).expanduser())
-        return column if file is not None and column in columns(file) else None
-    return None
 
 
 def key(path: str) -> int:
@@ -247,10 +240,16 @@ def _json_rows(file: Any, path: Path, wanted: Sequence[tuple[str, str]]) -> Iter
 def _mapping(text: str, line: int, path: Path) -> dict[str, Any]:
     try:
         found = json.loads(text)
+        half = _HALF.search(json.dumps(found, ensure_ascii=False)) if "\\u" in text else None
     except (ValueError, RecursionError) as error:
         raise UserError(f"line {line} of {path} is no JSON ({error}): mend it.") from error
     if not isinstance(found, dict):
         raise UserError(f"line {line} of {path} is no JSON object: write {{{FILE!r}: ...}}.")
+    if half:
+        raise UserError(
+            f"line {line} of {path} has half a character, {half[0]!a}: write it whole, as the two halves of a pair or "
+            "as itself."
+        )
     return found
 
 
@@ -267,7 +266,8 @@ def _absent(column: str, asked: str, there: list[str], path: Path) -> UserError:
     whose = f"{path} has no column {column!r} (it has {', '.join(there)})"
     if asked == FILE:
         return UserError(f"{whose}: its rows need the paths of their files.{nearest(column, there)}")
-    return UserError(f"data.{asked}: {whose}.{nearest(column, [each for each in there if each != FILE])}")
+    near = nearest(column, [each for each in there if each != FILE])
+    return AbsentColumnError(asked, f"data.{asked}: {whose}.{near}")
 
 
 @contextmanager

@@ -44,10 +44,13 @@ def refused(value: str, column: str, where: str) -> UserError:
 
 
 def range_of(source: Source[Any], data: Data) -> NumberRange | None:
-    """The smallest, the largest and the median number of a source; None where `data` names no column of them.
+    """The range that `data` gives, else the smallest, the largest and the median number of a source; None where `data`
+    names no column of them.
 
-    Raises UserError where they are all the same.
+    Raises UserError where no range is given and they are all the same.
     """
+    if data.number_range is not None:
+        return data.number_range
     if data.number_column is None or source.numbers is None:
         return None
     low, high = float(source.numbers.min()), float(source.numbers.max())

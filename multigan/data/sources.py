@@ -17,7 +17,7 @@ from multigan.data.folder import Folder
 from multigan.data.medium import Medium
 from multigan.data.numbers import Numbers
 from multigan.data.order import Blocks
-from multigan.errors import UserError, nearest
+from multigan.errors import AbsentColumnError, UserError, nearest
 from multigan.files import digest
 from multigan.settings import Data
 
@@ -126,7 +126,9 @@ def open_source(
     source = embedded() if place is None else _open_place(data, medium, place)
     for key in ("label_column", "number_column"):
         if place is None and getattr(data, key) is not None:
-            raise UserError(f"data.{key}: {source.place} have no columns: name data of your own, or leave it away.")
+            raise AbsentColumnError(
+                key, f"data.{key}: {source.place} have no columns: name data of your own, or leave it away."
+            )
     if len(source) == 0:
         raise UserError(f"{source.place} holds no {medium.many}: choose another --data.")
     if data.classes is not None and source.classes is not None and data.classes != source.classes:

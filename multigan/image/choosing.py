@@ -127,8 +127,7 @@ def _as_trained(mapping: dict[str, Any], like: Recipe) -> list[str]:
     trained = like.model_dump(mode="json", exclude_none=True)
     for key in ("generator", "discriminator", "latent", "conditional"):
         mapping[key] = trained[key]
-    parts = ["size", "channels", *(["number_column", "number_range"] if like.number else [])]
-    mapping["data"] |= {key: trained["data"][key] for key in parts}
+    mapping["data"] |= {key: trained["data"][key] for key in ("size", "channels")}
     if not like.conditional:
         mapping["data"].pop("classes", None)
     height, width = trained["data"]["size"]

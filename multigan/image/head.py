@@ -30,8 +30,7 @@ REFERENCE, LARGEST_REFERENCE = 1024, 2**25
 def resolve(recipe: ImageRecipe) -> tuple[ImageRecipe, list[str]]:
     """Fill in size, channels, classes, the numbers' range and gamma where the recipe leaves them to the data."""
     data, reasons = recipe.data, []
-    open_condition = (recipe.conditional and not data.classes) or (data.number_column and not data.number_range)
-    if open_condition or not (data.size and data.channels):
+    if recipe.open_condition or not (data.size and data.channels):
         survey = inspect(data.source, data)
         reasons = survey.reasons
         chosen = {

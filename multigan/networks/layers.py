@@ -1,4 +1,4 @@
-"""Parts that several image networks share: initialisation, conditioning, the learned base, resampling."""
+"""Parts that networks of pictures and of sounds share: initialisation, conditioning, the learned base, resampling."""
 
 from __future__ import annotations
 

@@ -34,15 +34,17 @@ def resolve(contract: Contract, number: Number, count: int) -> Numbers | None:
     if bounds is None:
         raise UserError("this model was trained without a number: leave the number away (-n says how many samples).")
     values = np.asarray(number, np.float64)
+    with np.errstate(over="ignore"):
+        told = values.astype(np.float32)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
         raise UserError(f"{values.size} numbers were given for {count} samples: give one, or one for each.")
-    low, high = float(bounds.minimum or 0.0), float(bounds.maximum or 0.0)
-    outside = values[~((values >= low) & (values <= high))]
+    low, high = np.float32(bounds.minimum or 0.0), np.float32(bounds.maximum or 0.0)
+    outside = values[~((told >= low) & (told <= high))]  # as float32 all three: 0.7 lies within a range up to 0.7
     if outside.size:
         column = contract.extra.get("number_column")
         whose = f" ({column})" if isinstance(column, str) else ""
         raise UserError(f"the number {outside.flat[0]:g}{whose} is out of range: the model knows {low:g} to {high:g}.")
-    return np.broadcast_to(values, (count,)).astype(np.float32)
+    return np.broadcast_to(told, (count,)).copy()
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 import torch
+from torch import nn
 
 from multigan.audio.config import AudioRecipe
 from multigan.audio.data.decode import frames_of
 from multigan.audio.data.medium import Sound
 from multigan.audio.data.positions import AudioStream
 from multigan.audio.data.stream import open_stream
+from multigan.audio.networks.spectral import SpectralDiscriminator
 
 CPU = torch.device("cpu")
 
@@ -47,6 +49,11 @@ def ramp(frames: int, start: int = 0) -> np.ndarray:
 def decoded(path: Path | BinaryIO, rate: int = 16_000, channels: int = 1) -> np.ndarray:
     opener = partial(Sound.open, str(path) if isinstance(path, Path) else path)
     return np.concatenate(list(frames_of(opener, rate, channels)))
+
+
+def seen(discriminator: nn.Module, sounds: torch.Tensor) -> torch.Tensor:
+    """What the discriminator takes of sounds."""
+    return discriminator.view(sounds) if isinstance(discriminator, SpectralDiscriminator) else sounds
 
 
 def recipe(source: Path | None, conditional: bool = False, **data: object) -> AudioRecipe:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import signal
+from sound_files import seen
 from torch import nn
 
 from multigan.adversarial import losses, regularizers, schedules
@@ -59,11 +60,6 @@ def pair(
 
 def count(network: nn.Module) -> int:
     return sum(each.numel() for each in network.parameters())
-
-
-def seen(discriminator: nn.Module, sounds: torch.Tensor) -> torch.Tensor:
-    """What the discriminator takes of sounds."""
-    return discriminator.view(sounds) if isinstance(discriminator, SpectralDiscriminator) else sounds
 
 
 # --- the reference's numbers ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 from scipy.stats import spearmanr
-from sound_files import sine, write
+from sound_files import seen, sine, write
 from torch import Tensor, nn
 
 import multigan
@@ -27,11 +27,11 @@ from multigan.audio.data.stream import open_stream
 from multigan.audio.head import Head, networks
 from multigan.checkpoint import load_generator
 from multigan.cli import run
-from multigan.contract import Input
+from multigan.contract import Contract, Input, Output
 from multigan.errors import UserError
 from multigan.networks.layers import NumberFeatures
 from multigan.runs import Run
-from multigan.runtime.numbers import Asked
+from multigan.runtime.numbers import Asked, resolve
 from multigan.settings import NumberRange
 from multigan.training.session import Options, train
 
@@ -223,13 +223,13 @@ def test_both_networks_heed_the_number(network: str, conditional: bool) -> None:
             for weight in generator.parameters():
                 weight += 0.05 * torch.randn_like(weight)
         sounds = generator(latent, **conditions)
-        logits = discriminator(sounds, **conditions)
+        logits = discriminator(seen(discriminator, sounds), **conditions)
         assert (sounds.shape, logits.shape) == ((3, 1, LENGTH), (3,))
         other = {**conditions, "number": torch.tensor([48.0, 66.0, 71.5])}
         changed = (generator(latent, **other) - sounds).abs().amax((1, 2))
         assert changed[1] > 1e-4
         assert changed[[0, 2]].max() < 1e-6
-        moved = (discriminator(sounds, **other) - logits).abs()
+        moved = (discriminator(seen(discriminator, sounds), **other) - logits).abs()
         assert moved[1] > 1e-5
         assert moved[[0, 2]].max() < 1e-6
     with pytest.raises(ValueError, match="give it a number"):
@@ -378,6 +378,22 @@ def test_generate_says_what_is_wrong(
     assert run(["generate", str(model), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_ends_of_a_range_are_within_it() -> None:
+    """Also where they are no float32 numbers themselves."""
+    for low, high in ((0.1, 0.7), (float(np.float32(0.1)), float(np.float32(0.7)))):
+        bounds = Input("number", "condition", "float32", ["batch"], None, 0.3, low, high)
+        latent = Input("latent", "latent", "float32", ["batch", 8], "normal")
+        said = Contract("audio", "test", [latent, bounds], Output("sound", "float32", ["batch", 1, 8], -1.0, 1.0))
+        told = resolve(said, [0.1, 0.7, np.float32(0.7)], 3)
+        assert told is not None
+        assert told.dtype == np.float32
+        assert told.tolist() == np.float32([0.1, 0.7, 0.7]).tolist()
+        assert resolve(said, 0.7, 2) is not None
+        for number in (0.0999, 0.7001, 1e300, float("nan")):
+            with pytest.raises(UserError, match=r"is out of range: the model knows 0\.1 to 0\.7"):
+                resolve(said, number, 1)
 
 
 def test_a_sequence_of_another_length_is_refused(model: Path) -> None:

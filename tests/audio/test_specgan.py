@@ -23,6 +23,7 @@ from multigan.audio.transform import Stft
 from multigan.cli import run
 from multigan.errors import UserError
 from multigan.runs import Run
+from multigan.settings import Schedule
 from multigan.training.display import Quiet
 from multigan.training.session import Options, train
 
@@ -198,6 +199,33 @@ def test_training_on_takes_over_the_rules_of_the_game(trained: Path) -> None:
     assert found.training.discriminator_steps == 2
 
 
+def test_gamma_is_that_of_the_size_of_the_spectrograms() -> None:
+    changes = ["loss={kind: relativistic}", "regularizers=[{kind: r1}, {kind: r2}]", "data.length=8192"]
+    settled, why = heads.resolve(recipes.load("specgan", [*changes, "data.rate=16000", "data.channels=1"]))
+    assert [each.gamma for each in settled.regularizers] == [Schedule(start=4.5, end=0.45)] * 2
+    assert any(sentence.startswith("gamma 4.5 to 0.45, for spectra of 128 x 64") for sentence in why)
+
+
+def test_the_penaltys_derivative_asks_nothing_of_the_forward_pass() -> None:
+    """The features at which the gradient of straight pieces is taken do not change it."""
+    recipe = heads.resolve(recipes.load("specgan", [*SMALL, "data.rate=16000", "data.channels=1"]))[0]
+    _, discriminator = heads.head(recipe).networks()
+    planes = torch.randn(2, 1, 32, 64, requires_grad=True)
+    kept: list[torch.Tensor] = []
+
+    def keep(layer: torch.nn.Module, given: object, features: torch.Tensor) -> torch.Tensor:
+        kept.append(features)
+        return features.clone()
+
+    discriminator.layers[0].register_forward_hook(keep)
+    (gradient,) = torch.autograd.grad(discriminator(planes).sum(), planes, create_graph=True)
+    loss = (gradient.flatten(1).norm(dim=1) - 1).square().sum()
+    weight = discriminator.layers[0].weight
+    found = torch.autograd.grad(loss, [kept[0], weight], allow_unused=True)
+    assert found[0] is None
+    assert found[1].abs().max() > 0
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +236,6 @@ def test_training_on_takes_over_the_rules_of_the_game(trained: Path) -> None:
         (["generator={kind: wavegan}"], "generator.kind: wavegan plays on waveforms and the other network"),
         (["discriminator.transform={window: 512, hop: 128}"], "discriminator.transform: it differs from the generator"),
         (["augment={kinds: [gain]}"], "augment: it changes waveforms"),
-        (["regularizers=[{kind: r1}]"], "gamma auto has a rule for waveforms alone"),
         (["data.length=16000"], "16000 is no multiple of 2048, 16 hops of its transform"),
         (["data.length=16000"], "nearest: 16384"),
         (["generator.kernel=4"], "generator.kernel: 4 has no middle: choose 3 or 5"),

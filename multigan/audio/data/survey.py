@@ -93,13 +93,19 @@ def suggest_rate(seen: Survey, gpu: bool) -> tuple[int, str]:
     return rate, f"{rate:,} Hz: {what}."
 
 
-def suggest_length(seen: Survey, rate: int) -> tuple[int, str]:
-    """Samples of a slice, and why: the least of LENGTHS that holds most files whole, else the largest."""
+def suggest_length(seen: Survey, rate: int, step: int = 1) -> tuple[int, str]:
+    """Samples of a slice, and why: the least of LENGTHS that holds most files whole, else the largest, and from there
+    the next multiple of `step`."""
     wanted = seen.seconds[min(int(COVERED * len(seen.seconds)), len(seen.seconds) - 1)] * rate
     length = next((each for each in LENGTHS if each >= wanted), LENGTHS[-1])
+    length = -(-length // step) * step
+    return length, f"{length:,} samples, {length / rate:.2g} seconds: {fitting(seen, rate, length)}."
+
+
+def fitting(seen: Survey, rate: int, length: int) -> str:
+    """How many files are no longer than a slice, in words."""
     whole = sum(each * rate <= length for each in seen.seconds) / len(seen.seconds)
-    fits = f"{100 * whole:.0f}% of the files looked at fit in whole"
-    return length, f"{length:,} samples, {length / rate:.2g} seconds: {fits}."
+    return f"{100 * whole:.0f}% of the files looked at fit in whole"
 
 
 def suggest_channels(seen: Survey) -> tuple[int, str]:

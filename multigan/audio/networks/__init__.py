@@ -1,7 +1,9 @@
 """The audio networks, built from a resolved recipe.
 
-`generator(latent, label=None) -> [B, C, T]` in [-1, 1], `discriminator(sounds, label=None) -> logits [B]`; an
-unconditional network takes no notice of a label. Those of kind specgan make and judge spectrograms.
+`generator(latent, label=None, number=None) -> [B, C, T]` in [-1, 1], `discriminator(seen, label=None, number=None) ->
+logits [B]`; a network without classes takes no notice of a label, nor one without numbers of a number. What is seen
+are the sounds, and by a discriminator of kind stft what its `view` makes of them. Those of kind specgan make and judge
+spectrograms.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from multigan.audio.config import SpecGan
 from multigan.audio.networks.shapes import Shape
 from multigan.audio.spectrograms import Spectrograms
 from multigan.networks import shapes
+from multigan.networks.activation import LeakyReLU
 from multigan.networks.convolution import Conv2d
 from multigan.networks.layers import LEAK, Base, LatentAndClass, glorot_, projection
 
@@ -61,7 +62,7 @@ class SpecGanDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise([shape.channels, *widths[::-1]]):
             strided = Conv2d(before, after, settings.kernel, 2, settings.kernel // 2)
-            layers += [strided, nn.LeakyReLU(LEAK, inplace=True)]
+            layers += [strided, LeakyReLU(LEAK)]
         self.layers = nn.Sequential(*layers)
         features = widths[0] * planes.base[0] * planes.base[1]
         self.logit = nn.Linear(features, 1)
