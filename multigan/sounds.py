@@ -21,6 +21,8 @@ DEPTHS = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
 Sounds = NDArray[Any]
 WINDOW, HEIGHT, WIDTH = 512, 96, 128
 """Of a spectrogram: samples of its window, and pixels."""
+AT_ONCE = 64
+"""Sounds whose spectra are held at once: they take many times the memory of the sounds."""
 RANGE = 80.0
 """Decibels below the loudest that a spectrogram shows."""
 _COLORS = np.array(
@@ -75,8 +77,11 @@ def power(sounds: Sounds, window: int = WINDOW, hop: int | None = None) -> NDArr
     mono = np.pad(mono, ((0, 0), (0, missing)))
     frames = np.lib.stride_tricks.sliding_window_view(mono, window, axis=1)[:, ::hop]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    spectrum = np.fft.rfft(frames * hann, axis=2) / (window / 4)
-    return np.abs(spectrum) ** 2
+    found = np.empty((*frames.shape[:2], window // 2 + 1))
+    for row in range(0, len(frames), AT_ONCE):
+        part = slice(row, row + AT_ONCE)
+        found[part] = np.abs(np.fft.rfft(frames[part] * hann, axis=2) / (window / 4)) ** 2
+    return found
 
 
 def spectrogram(sounds: Sounds) -> NDArray[np.uint8]:
@@ -85,6 +90,11 @@ def spectrogram(sounds: Sounds) -> NDArray[np.uint8]:
     The range is RANGE below a full-scale sine. The top half of the octaves would hide the rest: frequency is spread as
     its square root.
     """
+    parts = [_spectrogram(sounds[at : at + AT_ONCE]) for at in range(0, len(sounds), AT_ONCE)]
+    return np.concatenate(parts) if parts else np.empty((0, HEIGHT, WIDTH, 3), np.uint8)
+
+
+def _spectrogram(sounds: Sounds) -> NDArray[np.uint8]:
     levels = 10 * np.log10(power(sounds) + 1e-12)
     shown = np.clip(levels / RANGE + 1, 0, 1)
     bins, frames = shown.shape[2], shown.shape[1]
@@ -131,15 +141,20 @@ class Level:
 
 def level(sounds: Sounds) -> Level:
     """Of sounds `[N, C, T]`."""
-    rms = np.sqrt(np.mean(np.square(sounds, dtype=np.float64), axis=(1, 2)))
-    loudness = 20 * np.log10(rms + 1e-9)
-    high = np.abs(sounds) >= 1 - 2.0**-15
-    clipped = (high[..., 2:] & high[..., 1:-1] & high[..., :-2]).any(axis=(1, 2))
-    spectrum = power(sounds).mean(axis=1) + 1e-12
-    flatness = np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)
+    parts = [_levels(sounds[at : at + AT_ONCE]) for at in range(0, len(sounds), AT_ONCE)]
+    loudness, clipped, flatness = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Level(
         float(np.median(loudness)), float((loudness < -60).mean()), float(clipped.mean()), float(np.median(flatness))
     )
+
+
+def _levels(sounds: Sounds) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Loudness in decibels, whether it is clipped, and flatness of each sound."""
+    rms = np.sqrt(np.mean(np.square(sounds, dtype=np.float64), axis=(1, 2)))
+    high = np.abs(sounds) >= 1 - 2.0**-15
+    clipped: NDArray[np.bool_] = np.asarray((high[..., 2:] & high[..., 1:-1] & high[..., :-2]).any(axis=(1, 2)))
+    spectrum = power(sounds).mean(axis=1) + 1e-12
+    return 20 * np.log10(rms + 1e-9), clipped, np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)
 
 
 def pcm(sounds: Sounds, bits: int = 16) -> bytes:

@@ -92,3 +92,15 @@ def test_raw_samples_are_what_a_wav_file_holds(bits: int, subtype: str, tmp_path
     found, _ = soundfile.read(path, samplerate=16_000, channels=2, subtype=subtype, format="RAW", always_2d=True)
     wanted = np.concatenate([stereo[0].T, -stereo[0].T])
     assert np.abs(found - wanted).max() <= {16: 2**-15, 24: 2**-22, 32: 0}[bits]
+
+
+def test_what_is_told_of_many_sounds_is_what_is_told_of_parts_of_them() -> None:
+    """Spectra are made some at a time, since they take many times the sounds' memory."""
+    many = np.random.default_rng(0).normal(0, 0.1, (sounds.AT_ONCE + 3, 1, 1024)).astype(np.float32)
+    many[-1] = 0
+    pictures = sounds.spectrogram(many)
+    assert (pictures[-3:] == sounds.spectrogram(many[-3:])).all()
+    found = sounds.level(many)
+    assert found.silent == pytest.approx(1 / len(many))
+    rms = np.sqrt((many.astype(np.float64) ** 2).mean(axis=(1, 2)))
+    assert found.loudness == pytest.approx(np.median(20 * np.log10(rms + 1e-9)))
