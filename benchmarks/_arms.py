@@ -1,4 +1,8 @@
-"""Recipes trained for the same minutes each: an arm's horizon is what they pay, by the speed of a short trial."""
+"""Recipes trained for the same minutes each: an arm's horizon is what they pay, by the speed of a short trial.
+
+On a machine that has other work, `--trials` takes the trials alone while it is quiet; `--patient` then plays the
+horizons out, however long that takes.
+"""
 
 from __future__ import annotations
 
@@ -21,37 +25,62 @@ def options(parser: argparse.ArgumentParser, arms: list[str], out: str) -> None:
     parser.add_argument("--arms", nargs="*", default=arms)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--trial", type=float, default=0.75, help="minutes of the trial that finds the speed")
+    parser.add_argument("--trials", action="store_true", help="only the trials")
+    parser.add_argument("--patient", action="store_true", help="play the horizon out in any time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], help="change every arm's recipe")
     parser.add_argument("--out", type=Path, default=Path(out))
 
 
+def horizon(name: str, recipe: str, modality: str, data: Path, given: argparse.Namespace, changes: list[str]) -> int:
+    """The samples that the minutes pay for, by a trial that is taken once."""
+    trial = given.out / f"{name}-trial"
+    found = trial / "horizon.json"
+    if not found.exists():
+        shutil.rmtree(trial, ignore_errors=True)
+        train(recipe, modality, data, trial, given.trial, [*changes, "training.samples=100000000"])
+        found.write_text(json.dumps({"samples_per_second": speed(trial), "threads": given.threads}))
+    samples = int(json.loads(found.read_text())["samples_per_second"] * 60 * given.minutes * SHARE)
+    print(f"{name}: {found.read_text()}, {samples:,} samples in {given.minutes:g} minutes", flush=True)
+    return samples
+
+
 def trained(
     name: str, recipe: str, modality: str, data: Path, given: argparse.Namespace, changes: list[str]
-) -> dict[str, Any]:
-    """Train an arm, unless it is there: its folder under `given.out` is called `name`. What was shown, and how fast."""
+) -> dict[str, Any] | None:
+    """Train an arm, unless it is there: its folder under `given.out` is called `name`. What was shown, and how fast.
+
+    None where only trials were asked for.
+    """
     changes = [f"seed={given.seed}", *changes, *given.set]
     folder = given.out / name
     done = folder / "trained.json"
     if not done.exists():
-        trial = given.out / f"{name}-trial"
-        for each in (trial, folder):
-            shutil.rmtree(each, ignore_errors=True)  # of a run that was broken off
-        train(recipe, modality, data, trial, given.trial, [*changes, "training.samples=100000000"])
-        samples = int(speed(trial) * 60 * given.minutes * SHARE)
+        samples = horizon(name, recipe, modality, data, given, changes)
+        if given.trials:
+            return None
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was broken off
         began = time.perf_counter()
-        train(recipe, modality, data, folder, given.minutes, [*changes, f"training.samples={samples}"])
-        done.write_text(json.dumps({"minutes": (time.perf_counter() - began) / 60, "horizon": samples}))
+        minutes = None if given.patient else given.minutes
+        train(recipe, modality, data, folder, minutes, [*changes, f"training.samples={samples}"])
+        taken = (time.perf_counter() - began) / 60
+        done.write_text(json.dumps({"minutes": given.minutes if given.patient else taken, "horizon": samples}))
     found = json.loads(done.read_text())
     shown = max(int(path.name.split(".")[0]) for path in (folder / "checkpoints").glob("*.state.safetensors"))
     print(f"{name}: trained for {found['minutes']:.1f} minutes towards {found['horizon']:,} samples", flush=True)
     return {**found, "shown": shown, "samples_per_second": speed(folder)}
 
 
-def train(recipe: str, modality: str, data: Path, folder: Path, minutes: float, changes: list[str]) -> None:
+def train(recipe: str, modality: str, data: Path, folder: Path, minutes: float | None, changes: list[str]) -> None:
     settings = [part for each in changes for part in ("--set", each)]
-    options = ["--minutes", f"{minutes:g}", "--out", folder, "--device", "cpu"]
+    options: list[str | Path] = [
+        "--out",
+        folder,
+        "--device",
+        "cpu",
+        *([] if minutes is None else ["--minutes", f"{minutes:g}"]),
+    ]
     multigan("train", modality, "--recipe", recipe, "--data", data, *settings, *options)
 
 

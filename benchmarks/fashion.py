@@ -43,7 +43,8 @@ def main() -> None:
         found = given.out / f"{Path(arm).stem}.json"
         if not found.exists():
             figures = play(arm, pictures, given)
-            found.write_text(json.dumps(figures, indent=2))
+            if figures:
+                found.write_text(json.dumps(figures, indent=2))
     show(given.out)
 
 
@@ -74,10 +75,12 @@ def convert(folder: Path, path: Path) -> None:
     Dataset.from_dict(rows, features=features).to_parquet(str(path))
 
 
-def play(arm: str, pictures: Path, given: argparse.Namespace) -> dict[str, object]:
-    """Train and evaluate one arm; its figures."""
+def play(arm: str, pictures: Path, given: argparse.Namespace) -> dict[str, object] | None:
+    """Train and evaluate one arm; its figures, unless only trials were asked for."""
     name = Path(arm).stem
     found = trained(name, arm, "image", pictures, given, [])
+    if found is None:
+        return None
     folder = given.out / name
     multigan("evaluate", folder, "--samples", str(given.samples), "--seed", str(given.seed), "--out", folder / "report")
     report = json.loads((folder / "report" / "report.json").read_text())

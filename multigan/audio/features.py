@@ -110,13 +110,13 @@ class Speech:
         """Sounds `[n, C, T]` to float32 `[n, 96]`."""
         made = []
         for done, sound in enumerate(samples, start=1):
-            made.append(self._features(sound.mean(axis=0)))
+            made.append(self.windows(sound.mean(axis=0)).mean(axis=0))
             if progress and (done % CHUNK == 0 or done == len(samples)):
                 progress(done, len(samples))
         return np.stack(made) if made else np.empty((0, 96), np.float32)
 
-    def _features(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`[T]` to `[96]`: a sound that is shorter than a window is followed by silence."""
+    def windows(self, sound: NDArray[np.float32]) -> Features:
+        """`[T]` to `[W, 96]`, windows 80 ms apart; a sound that is shorter than one is followed by silence."""
         heard = sound
         if self.rate != self.RATE:
             heard = need("soxr", "metrics").resample(sound, self.rate, self.RATE)
@@ -127,7 +127,7 @@ class Speech:
         starts = range(0, len(spectra) - self.FRAMES + 1, self.STEP)
         windows = np.stack([spectra[start : start + self.FRAMES] for start in starts])[..., None].astype(np.float32)
         (features,) = self._embedding.run(None, {self._embedding.get_inputs()[0].name: windows})
-        found: NDArray[np.float32] = features.reshape(len(windows), -1).mean(axis=0)
+        found: Features = features.reshape(len(windows), -1)
         return found
 
 
