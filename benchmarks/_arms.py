@@ -74,13 +74,8 @@ def trained(
 
 def train(recipe: str, modality: str, data: Path, folder: Path, minutes: float | None, changes: list[str]) -> None:
     settings = [part for each in changes for part in ("--set", each)]
-    options: list[str | Path] = [
-        "--out",
-        folder,
-        "--device",
-        "cpu",
-        *([] if minutes is None else ["--minutes", f"{minutes:g}"]),
-    ]
+    limit = [] if minutes is None else ["--minutes", f"{minutes:g}"]
+    options: list[str | Path] = ["--out", folder, "--device", "cpu", *limit]
     multigan("train", modality, "--recipe", recipe, "--data", data, *settings, *options)
 
 

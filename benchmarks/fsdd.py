@@ -4,7 +4,8 @@
 
 The Free Spoken Digit Dataset (8 kHz, six speakers). The generators learn three speakers' digits, by class; a
 classifier on the speech embedding, which has heard the other three speakers alone, says which digit a sample seems to
-be. Then `multigan evaluate` with both extractors. An arm's figures are kept in --out, so that arms can be run one at a time.
+be. Then `multigan evaluate` with both extractors. An arm's figures are kept in --out, so that arms
+can be run one at a time.
 """
 
 from __future__ import annotations
