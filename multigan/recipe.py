@@ -16,11 +16,11 @@ from pydantic import ValidationError, create_model
 from multigan import plain_yaml
 from multigan.errors import UserError, nearest
 from multigan.recipe_errors import sentence, short
-from multigan.settings import GanRecipe, Settings
+from multigan.settings import GameRecipe, Settings
 
-Recipe = GanRecipe
+Recipe = GameRecipe
 
-MODALITIES = ("image", "audio")
+MODALITIES = ("image", "audio", "text")
 """Each has a `config.py` in its own room, with a class named after it: `ImageRecipe`."""
 
 LARGEST_FILE = 4 << 20

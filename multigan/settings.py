@@ -278,8 +278,8 @@ class Network(Settings):
         return False
 
 
-class GanRecipe(Settings):
-    """What the recipes of all GANs have in common; each modality has its own data, networks, augmentation."""
+class GameRecipe(Settings):
+    """What all recipes have in common; each modality has its own data and networks."""
 
     modality: str
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)
@@ -287,12 +287,9 @@ class GanRecipe(Settings):
     conditional: bool = False
     """One class per subfolder or label column; the generator then takes a label."""
     data: Data
-    latent: Latent = Latent()
     generator: Network
     discriminator: Network
     loss: Loss
-    regularizers: list[Regularizer] = []
-    augment: Augment | None = None
     generator_optimizer: Optimizer = Optimizer()
     discriminator_optimizer: Optimizer = Optimizer()
     ema: Ema = Ema()
@@ -312,6 +309,28 @@ class GanRecipe(Settings):
         data = self.data
         return (self.conditional and not data.classes) or bool(data.number_column and not data.number_range)
 
+    def notes(self) -> list[str]:
+        """What is allowed in this recipe and yet worth knowing before it runs, a sentence each."""
+        training, notes = self.training, []
+        for key in ("preview_every", "checkpoint_every", "evaluate_every"):
+            every = getattr(training, key)
+            if every is not None and every > training.samples:
+                notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
+        if self.data.label_column is not None and not self.conditional:
+            notes.append(
+                "data.label_column: of an unconditional generator it says only which samples are taken, those with a "
+                "value there: set conditional to true to have classes, or leave the column away to have all samples."
+            )
+        return notes
+
+
+class GanRecipe(GameRecipe):
+    """What the recipes of generators with a latent have in common: their samples have a gradient."""
+
+    latent: Latent = Latent()
+    regularizers: list[Regularizer] = []
+    augment: Augment | None = None
+
     @model_validator(mode="after")
     def _combinations(self) -> Self:
         kinds = [each.kind for each in self.regularizers]
@@ -325,7 +344,6 @@ class GanRecipe(Settings):
         return self
 
     def notes(self) -> list[str]:
-        """What is allowed in this recipe and yet worth knowing before it runs, a sentence each."""
         training, kinds = self.training, {each.kind for each in self.regularizers}
         mixing = {"generator": self.generator, "discriminator": self.discriminator}
         normed = [role for role, network in mixing.items() if network.batch_norm(role)]  # type: ignore[arg-type]
@@ -342,15 +360,7 @@ class GanRecipe(Settings):
             )
         if self.loss.kind == "relativistic" and not {"r1", "r2"} <= kinds:
             notes.append("loss: relativistic converges with both penalties, r1 and r2; one of them is missing.")
-        for key in ("preview_every", "checkpoint_every", "evaluate_every"):
-            every = getattr(training, key)
-            if every is not None and every > training.samples:
-                notes.append(f"training.{key}: {every} samples are more than the training's {training.samples}.")
-        if self.data.label_column is not None and not self.conditional:
-            notes.append(
-                "data.label_column: of an unconditional generator it says only which samples are taken, those with a "
-                "value there: set conditional to true to have classes, or leave the column away to have all samples."
-            )
+        notes += super().notes()
         if self.augment is not None and not getattr(self.augment, "kinds", True):
             notes.append("augment.kinds: empty, so that nothing is augmented.")
         return notes
