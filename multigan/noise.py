@@ -133,12 +133,14 @@ def latents(
     count: int,
     truncation: float | None = None,
     stream: int = LATENT_STREAM,
+    length: int | None = None,
 ) -> NDArray[np.float32]:
     """Samples `start` to `start + count` of the latent that a contract describes, float32 `[count, ...]`.
 
-    Raises UserError where an argument is out of range for the latent's distribution.
+    length: of an axis that has a name and no size; a shorter sample is the beginning of a longer one. Raises UserError
+    where an argument is out of range for the latent's distribution.
     """
-    shape = [int(side) for side in contract_input.shape[1:]]
+    shape = [int(length or 1) if isinstance(side, str) else side for side in contract_input.shape[1:]]
     draw = uniform if contract_input.distribution == "uniform" else normal
     return draw(seed, start, count, math.prod(shape), truncation, stream).reshape(count, *shape)
 

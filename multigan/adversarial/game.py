@@ -81,7 +81,8 @@ class Game:
 
     latent: the size of the generator's noise. compiled: stands in for a network, by name, where its gradient is not
     differentiated again. view: a fixed transform of samples, after the augmentation, to what the discriminator takes.
-    penalize: where penalties take the gradient: at the sample, or after both.
+    penalize: where penalties take the gradient: at the sample, or after both. companions: further networks, which are
+    saved and restored with the two.
     """
 
     generator: nn.Module
@@ -94,6 +95,7 @@ class Game:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     compiled: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)
     penalize: Literal["before", "after"] = "before"
+    companions: Mapping[str, nn.Module] = field(default_factory=dict)
     now: Now = field(default_factory=lambda: Now(Draws(0, 0, 1, 0, 1)))
 
     def __post_init__(self) -> None:
@@ -110,7 +112,7 @@ class Game:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator}
+        return {"generator": self.generator, "discriminator": self.discriminator, **self.companions}
 
     def train_only(self, name: str, share_fakes: bool = False) -> None:
         """Let gradients reach the weights of one network alone.
@@ -153,7 +155,7 @@ class Game:
     def generate(self, latent: Tensor, batch: Batch) -> Tensor:
         """The generator's samples for given latents and the batch's conditions."""
         run = self.compiled.get("generator", self.generator)
-        self._draw("generator", "")
+        self.draw("generator", "")
         with self.arithmetic.context(self.device):
             return self.arithmetic.place(run(latent, **batch.conditions))
 
@@ -173,7 +175,7 @@ class Game:
         noted, self._sureties = self._sureties, []
         return [torch.stack(noted).mean()] if noted else []
 
-    def _draw(self, name: str, use: str) -> None:
+    def draw(self, name: str, use: str) -> None:
         """Have a network's stochastic layers draw. use: tells its uses in one step apart; empty for the generator,
         whose samples are the same for every phase that shares a batch, as its latents are."""
         for place, layer in self._stochastic[name]:
@@ -185,7 +187,7 @@ class Game:
         kind: real, fake or between, which names the random streams of its layers. twice: the gradient will be
         differentiated again.
         """
-        self._draw("discriminator", f"{self.now.phase}/{kind}")
+        self.draw("discriminator", f"{self.now.phase}/{kind}")
         run = self.discriminator if twice else self.compiled.get("discriminator", self.discriminator)
         with self.arithmetic.context(self.device):
             logits = run(samples, **batch.conditions)

@@ -14,6 +14,7 @@ class Phase:
 
     reuse: the phase's first step works on the batch and the latents of the step before it (the generator answers to
     what the discriminator has just seen); its other steps, and every step of another phase, draw new ones.
+    every: it takes part in each so-manieth turn alone.
     """
 
     name: str
@@ -24,7 +25,9 @@ class Phase:
     start: int = 0
     stop: int | None = None
     reuse: bool = False
+    every: int = 1
 
-    def active(self, samples: int) -> bool:
-        """Whether the phase takes part in a turn that begins when `samples` samples have been seen."""
-        return self.start <= samples and (self.stop is None or samples < self.stop)
+    def active(self, samples: int, turn: int = 0) -> bool:
+        """Whether the phase takes part in turn number `turn`, which begins when `samples` samples have been seen."""
+        within = self.start <= samples and (self.stop is None or samples < self.stop)
+        return within and (turn + 1) % self.every == 0

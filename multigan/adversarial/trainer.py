@@ -77,7 +77,7 @@ class Trainer:
     def turn(self) -> None:
         """One round of all phases that are active now. On a CPU, raises NotFinite as `settle` does."""
         now = self.samples
-        plan = [(phase, step) for phase in self.phases if phase.active(now) for step in range(phase.steps)]
+        plan = [(phase, step) for phase in self.phases if phase.active(now, self.turns) for step in range(phase.steps)]
         if not plan:
             raise ValueError(f"no phase is active after {now} samples")
         reused = [index > 0 and phase.reuse and step == 0 for index, (phase, step) in enumerate(plan)]

@@ -1,0 +1,106 @@
+"""A generator of text as others use it: prompts, temperature, top-k and top-p, and what each symbol's chance was."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from multigan.text.networks.policy import Policy, State
+from multigan.text.sampling import draw, restrict
+
+COLDEST = 1e-6
+"""The temperature that stands for 0: the likeliest symbol."""
+
+
+class Turn(NamedTuple):
+    """What one symbol's turn gives: the symbols int64 `[N]`, whether the texts go on (bool `[N]`), the log-probability
+    of the symbols at temperature 1 `[N]`, and what the network remembers."""
+
+    symbol: Tensor
+    living: Tensor
+    log_probability: Tensor
+    state: State
+
+
+class Sampler(nn.Module):
+    """Texts int64 `[N, T]` from noise `[N, T]` uniform in [-1, 1).
+
+    prefix: int64 `[N, T]`, the symbols that are given, -1 where the generator is free: a prompt at the beginning, or
+    what stands anywhere in the text. temperature (a scalar): logits are divided by it; 0 gives the likeliest symbol.
+    top_k (int64, a scalar): so many of the likeliest symbols, 0 for all. top_p (a scalar): those that together have
+    this probability, 1 for all. unknown: the number of the symbol that stands for others, which is never drawn, or None.
+    """
+
+    def __init__(self, policy: Policy, unknown: int | None = None):
+        super().__init__()
+        self.policy, self.unknown = policy, unknown
+
+    def forward(
+        self,
+        noise: Tensor,
+        prefix: Tensor,
+        temperature: Tensor,
+        top_k: Tensor,
+        top_p: Tensor,
+        label: Tensor | None = None,
+    ) -> Tensor:
+        return self.trace(noise, prefix, temperature, top_k, top_p, label)[0]
+
+    @torch.no_grad()
+    def trace(
+        self,
+        noise: Tensor,
+        prefix: Tensor,
+        temperature: Tensor,
+        top_k: Tensor,
+        top_p: Tensor,
+        label: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The texts, and the log-probability of each of their symbols at temperature 1, 0 behind the end."""
+        cut = bool(top_k > 0) or bool(top_p < 1)
+        symbol, living, state = self.begin(len(noise), label)
+        symbols, logs = [], []
+        for value, given in zip(noise.unbind(1), prefix.unbind(1), strict=True):
+            turn = self.turn(value, given, symbol, living, state, temperature, top_k, top_p, cut)
+            symbol, living, state = turn.symbol, turn.living, turn.state
+            symbols.append(symbol)
+            logs.append(turn.log_probability)
+        return torch.stack(symbols, dim=1), torch.stack(logs, dim=1)
+
+    def begin(self, count: int, label: Tensor | None = None) -> tuple[Tensor, Tensor, State]:
+        """Before the first symbol: the start's number, that all texts go on, and the network's empty memory."""
+        symbol = torch.zeros(count, dtype=torch.long, device=self.policy.place)
+        return symbol, torch.ones_like(symbol, dtype=torch.bool), self.policy.begin(count, label)
+
+    def turn(
+        self,
+        noise: Tensor,
+        given: Tensor,
+        symbol: Tensor,
+        living: Tensor,
+        state: State,
+        temperature: Tensor,
+        top_k: Tensor,
+        top_p: Tensor,
+        cut: bool,
+    ) -> Turn:
+        """One symbol more. noise, given, symbol (the last one), living: `[N]`. cut: whether top_k and top_p hold."""
+        features, state = self.policy.step(symbol, state)
+        logits = self.policy.logits(features)
+        logs = torch.log_softmax(logits, dim=1)
+        wanted = logs / temperature.clamp_min(COLDEST)
+        if self.unknown is not None:
+            banned = torch.arange(wanted.shape[1], device=wanted.device) == self.unknown
+            wanted = wanted.masked_fill(banned, float("-inf"))
+        if cut:
+            wanted = restrict(wanted, torch.where(top_k > 0, top_k, wanted.shape[1]), top_p)
+        drawn = draw(wanted, (noise + 1) / 2)
+        drawn = torch.where(given >= 0, given, drawn)
+        chance = logs.gather(1, drawn[:, None])[:, 0]
+        if self.policy.ends:
+            drawn = torch.where(living, drawn, 0)
+            chance = torch.where(living, chance, 0)
+            living = living & (drawn != 0)
+        return Turn(drawn, living, chance, state)
