@@ -1,4 +1,4 @@
-"""The phases of a text generator's training: likelihood, the discriminator alone, the game with a baseline beside it."""
+"""The phases of a text generator: likelihood, the discriminator alone, the game with a baseline beside it."""
 
 from __future__ import annotations
 
