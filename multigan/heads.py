@@ -87,9 +87,9 @@ class Head(Protocol):
         ...
 
     def save_preview(self, samples: Tensor, path: Path) -> list[Path]:
-        """Write previews `[N, ...]` as a person would look at or listen to them; the files, a picture first.
+        """Write previews `[N, ...]` as a person would look at, listen to or read them; the files, a picture first.
 
-        Their names are `path` without its suffix, and what comes after it: the picture's only a suffix.
+        Their names are `path` without its suffix, and what comes after it: a picture's only a suffix.
         """
         ...
 

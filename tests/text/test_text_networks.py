@@ -131,8 +131,9 @@ def test_a_convolution_is_one() -> None:
     layer = judge.filters[0]
     kernel = layer.weight.view(4, 2, 3).transpose(1, 2)
     pooled = F.relu(F.conv1d(judge.embedding(text).transpose(1, 2), kernel, layer.bias)).amax(2)
-    gate = torch.sigmoid(judge.gate(pooled))
-    whole = gate * F.relu(judge.transform(pooled)) + (1 - gate) * pooled
+    transform, gate = (part.T for part in judge.highway.weight.chunk(2))
+    share = torch.sigmoid(pooled @ gate - 2)
+    whole = share * F.relu(pooled @ transform) + (1 - share) * pooled
     assert torch.allclose(judge(text), judge.output(whole)[:, 0], atol=1e-6)
 
 

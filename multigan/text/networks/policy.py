@@ -20,8 +20,8 @@ State = tuple[Tensor, ...]
 
 
 class Dropout(Stochastic):
-    """Inverted dropout of features `[..., D]`, a mask for each sample, only after a draw of its own step's: `rest`
-    lets all through until the next draw."""
+    """Inverted dropout of features `[N, ..., D]`, a mask for each sample of a step, only after a draw: `rest` lets all
+    through until the next one. Where real and generated samples come together, each has the mask of its number."""
 
     def __init__(self, share: float, size: int):
         super().__init__()
@@ -40,6 +40,7 @@ class Dropout(Stochastic):
         if self._mask is None or not self.training:
             return features
         mask = self._mask.to(features)
+        mask = mask.repeat(len(features) // len(mask), 1)
         return features * (mask if features.dim() == 2 else mask[:, None])
 
 
