@@ -21,7 +21,7 @@ from multigan.data.order import Blocks
 from multigan.data.sources import TABLES as ARROW
 from multigan.data.sources import has_tables, open_kind, open_source
 from multigan.data.tables import Table
-from multigan.errors import UserError
+from multigan.errors import AbsentColumnError, UserError
 from multigan.files import digest
 from multigan.settings import Data
 from multigan.text.config import TextData
@@ -83,7 +83,9 @@ def read_corpus(data: TextData) -> Corpus:
     different texts.
     """
     if data.source is None and data.text_column is not None:
-        raise records.absent("text_column", FIRST_NAMES)
+        raise AbsentColumnError(
+            "text_column", f"data.text_column: {FIRST_NAMES} have no columns: name data of your own, or leave it away."
+        )
     source = open_source(data, TEXTS, _first_names, opener=_open)
     if not isinstance(source, Corpus):
         kept = [source.open(index) for index in range(len(source))]
