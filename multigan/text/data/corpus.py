@@ -164,20 +164,12 @@ def _of_file(place: str, path: Path, data: TextData) -> Corpus:
 
 def _of_records(place: str, paths: Sequence[Path], data: TextData, notes: Sequence[str] = ()) -> Corpus:
     found = records.read(paths, data)
-    said = [*notes, f"Column {found.column} holds the texts (data.text_column)."]
-    if found.others:
-        said.append(
-            f"The {len(found.texts) + found.empty:,} rows of the split {data.split} are taken, of "
-            f"{len(found.texts) + found.empty + found.others:,} (data.split)."
-        )
-    if found.empty:
-        said.append(f"{found.empty:,} rows without a text in {found.column} are left out.")
     if not found.texts:
         if found.others and not found.empty:
             there = ", ".join(sorted(found.splits))
             raise UserError(f"data.split: the column {columns.SPLIT!r} of {place} has {there} and no {data.split!r}.")
         raise _nothing(place)
-    corpus = Corpus(place, found.texts, notes=said)
+    corpus = Corpus(place, found.texts, notes=[*notes, *found.sentences(data.split)])
     if found.label is not None and found.labels is not None:
         _take_labels(corpus, found.labels, found.label, data)
     return corpus

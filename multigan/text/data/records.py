@@ -37,6 +37,16 @@ class Records:
     """Rows of other splits."""
     splits: set[str] = field(default_factory=set)
 
+    def sentences(self, split: str) -> list[str]:
+        """Which column was read, and what was left out."""
+        said = [f"Column {self.column} holds the texts (data.text_column)."]
+        taken = len(self.texts) + self.empty
+        if self.others:
+            said.append(f"The {taken:,} rows of the split {split} are taken, of {taken + self.others:,} (data.split).")
+        if self.empty:
+            said.append(f"{self.empty:,} rows without a text in {self.column} are left out.")
+        return said
+
 
 def read(paths: Sequence[Path], data: TextData) -> Records:
     """The texts of files that have the same columns. Raises UserError where one is broken, or lacks a column."""
