@@ -138,6 +138,12 @@ def test_merging_is_that_of_tokenizers(made: Vocabulary, text: str) -> None:
     assert made.encode(text) == reference(made).encode(text).ids
 
 
+@pytest.mark.parametrize("text", ["that" * 40, "é中" * 80, "!?" * 70 + "a" * 65, "\t" * 66 + " " * 130])
+def test_long_words_are_parted_as_by_tokenizers(text: str) -> None:
+    for made in (MADE, OTHER):
+        assert made.encode(text) == reference(made).encode(text).ids
+
+
 @given(
     merges=st.lists(st.tuples(st.text("ab", min_size=1, max_size=3), st.text("ab", min_size=1, max_size=3)), max_size=8)
 )
