@@ -1,6 +1,7 @@
 """What numbers mean in a text: symbols by their number, from text to numbers and back. Standard library only.
 
-Training, the runtime and any reader of an exported file share these rules; the browser's page has them in JavaScript.
+Training, the runtime and whatever else reads an exported file share these rules, which are few enough to be written
+down in another language.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from multigan.data.order import Blocks
 from multigan.data.sources import TABLES as ARROW
 from multigan.data.sources import has_tables, open_kind, open_source
 from multigan.data.tables import Table
-from multigan.errors import UserError
+from multigan.errors import AbsentColumnError, UserError
 from multigan.files import digest
 from multigan.settings import Data
 from multigan.text.config import TextData
@@ -83,7 +83,9 @@ def read_corpus(data: TextData) -> Corpus:
     different texts.
     """
     if data.source is None and data.text_column is not None:
-        raise records.absent("text_column", FIRST_NAMES)
+        raise AbsentColumnError(
+            "text_column", f"data.text_column: {FIRST_NAMES} have no columns: name data of your own, or leave it away."
+        )
     source = open_source(data, TEXTS, _first_names, opener=_open)
     if not isinstance(source, Corpus):
         kept = [source.open(index) for index in range(len(source))]
@@ -162,20 +164,12 @@ def _of_file(place: str, path: Path, data: TextData) -> Corpus:
 
 def _of_records(place: str, paths: Sequence[Path], data: TextData, notes: Sequence[str] = ()) -> Corpus:
     found = records.read(paths, data)
-    said = [*notes, f"Column {found.column} holds the texts (data.text_column)."]
-    if found.others:
-        said.append(
-            f"The {len(found.texts) + found.empty:,} rows of the split {data.split} are taken, of "
-            f"{len(found.texts) + found.empty + found.others:,} (data.split)."
-        )
-    if found.empty:
-        said.append(f"{found.empty:,} rows without a text in {found.column} are left out.")
     if not found.texts:
         if found.others and not found.empty:
             there = ", ".join(sorted(found.splits))
             raise UserError(f"data.split: the column {columns.SPLIT!r} of {place} has {there} and no {data.split!r}.")
         raise _nothing(place)
-    corpus = Corpus(place, found.texts, notes=said)
+    corpus = Corpus(place, found.texts, notes=[*notes, *found.sentences(data.split)])
     if found.label is not None and found.labels is not None:
         _take_labels(corpus, found.labels, found.label, data)
     return corpus

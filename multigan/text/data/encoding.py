@@ -41,7 +41,7 @@ def encode(texts: Sequence[str], vocabulary: Vocabulary, data: TextData) -> Enco
     _check_memory(len(texts), length)
     rows = np.zeros((len(texts), length), np.int32)
     counts = np.zeros(len(texts), np.int32)
-    kept = np.zeros(len(texts), dtype=bool)
+    kept: list[int] = []
     dropped = short = cut = 0
     room = length - data.end
     for index, text in enumerate(texts):
@@ -55,12 +55,10 @@ def encode(texts: Sequence[str], vocabulary: Vocabulary, data: TextData) -> Enco
         elif not data.end and len(numbers) < length:
             short += 1
             continue
-        rows[index, : len(numbers)] = numbers
-        counts[index] = len(numbers)
-        kept[index] = True
-    if not kept.all():
-        rows, counts = rows[kept], counts[kept]
-    return Encoded(rows, np.flatnonzero(kept), counts, dropped, short, cut)
+        rows[len(kept), : len(numbers)] = numbers
+        counts[len(kept)] = len(numbers)
+        kept.append(index)
+    return Encoded(rows[: len(kept)], np.array(kept, np.int64), counts[: len(kept)], dropped, short, cut)
 
 
 def lengths(texts: Iterable[str], vocabulary: Vocabulary, most: int) -> NDArray[np.int64]:

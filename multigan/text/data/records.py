@@ -37,6 +37,16 @@ class Records:
     """Rows of other splits."""
     splits: set[str] = field(default_factory=set)
 
+    def sentences(self, split: str) -> list[str]:
+        """Which column was read, and what was left out."""
+        said = [f"Column {self.column} holds the texts (data.text_column)."]
+        taken = len(self.texts) + self.empty
+        if self.others:
+            said.append(f"The {taken:,} rows of the split {split} are taken, of {taken + self.others:,} (data.split).")
+        if self.empty:
+            said.append(f"{self.empty:,} rows without a text in {self.column} are left out.")
+        return said
+
 
 def read(paths: Sequence[Path], data: TextData) -> Records:
     """The texts of files that have the same columns. Raises UserError where one is broken, or lacks a column."""
@@ -83,7 +93,7 @@ def _chosen(there: list[str], looked_at: list[Row], data: TextData, place: str) 
         label = min(likely, key=lambda name: rank(name, LABEL_NAMES), default=None)
     content = data.text_column
     if content is None:
-        able = [name for name in unspoken(there, data) if any(_is_text(row.get(name)) for _, row in looked_at)]
+        able = [name for name in unspoken(there, data) if _holds_texts(name, [row.get(name) for _, row in looked_at])]
         if not able:
             raise UserError(
                 f"{place} has no column of texts (its columns: {', '.join(there)}): name it in data.text_column."
@@ -94,8 +104,14 @@ def _chosen(there: list[str], looked_at: list[Row], data: TextData, place: str) 
     return Records(content, label, labels=None if label is None else [])
 
 
+def _holds_texts(name: str, cells: list[Any]) -> bool:
+    """Whether a column may be meant: some of its cells are text and no number, or its name says so and none is more."""
+    if any(map(_is_text, cells)):
+        return True
+    return name.lower() in NAMES and all(each is None or isinstance(each, str | int | float) for each in cells)
+
+
 def _is_text(value: Any) -> bool:
-    """Whether a cell is text and no number."""
     if not isinstance(value, str) or not value.strip():
         return False
     try:
