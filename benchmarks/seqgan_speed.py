@@ -128,13 +128,14 @@ class Ours:
         generator = build_generator(chosen.generator, shape)
         judge = build_discriminator(chosen.discriminator, shape)
         if tied:
+            judge.highway = torch.nn.Linear(judge.highway.in_features, judge.highway.in_features)
             judge._finish = lambda pooled: tied_finish(judge, pooled)
         head = Head(chosen)
         self.game = head.game(generator, judge, arithmetic(precision, False), torch.device("cpu"), {})
         self.phases = {phase.name: phase for phase in head.phases(self.game)}
         self.batch = Batch(torch.randint(VOCABULARY, (BATCH, LENGTH)))
         self.half = self.batch.part(0, BATCH // 2)
-        self.count = 0
+        self.count, self.kept = 0, False
 
     def _step(self, name: str, batch: Any) -> None:
         import torch
@@ -146,17 +147,22 @@ class Ours:
         phase = self.phases[name]
         self.count += 1
         self.game.train_only(phase.trains)
-        self.game.begin(Now(Draws(0, self.count, len(batch), 0, len(batch)), step=self.count, phase=name))
+        now = Now(Draws(0, self.count, len(batch), 0, len(batch)), step=self.count, phase=name)
+        self.game.begin(now, keep_fakes=name == "discriminator" and self.kept)
         loss, _ = phase.objective(self.game, batch)
         loss.backward()
         phase.updater.step(0, loss.detach(), LossScale(torch.device("cpu"), False))
         phase.updater.clear()
 
     def generator_step(self) -> None:
+        self.kept = False
         self._step("generator", self.batch)
 
     def discriminator_batch(self) -> None:
-        """As many texts as the peer's batch: half real, half made for it."""
+        """As many texts as the peer's batch: half real, half made. Neither side makes them here."""
+        if not self.kept:
+            self._step("discriminator", self.half)
+            self.kept = True
         self._step("discriminator", self.half)
 
 
@@ -166,9 +172,7 @@ def tied_finish(judge: Any, pooled: Any) -> Any:
     from torch.nn import functional
 
     features = functional.relu(torch.cat(pooled, dim=1))
-    both = functional.linear(
-        features, judge.highway.weight[: features.shape[1]], judge.highway.bias[: features.shape[1]]
-    )
+    both = judge.highway(features)
     gate = torch.sigmoid(both)
     features = gate * functional.relu(both) + (1 - gate) * features
     return judge.output(judge.dropout(features)).squeeze(1)

@@ -107,7 +107,9 @@ class CnnJudge(Judge):
         """Each convolution's values `[N, P, filters]` at the windows that reach beyond the first `begun` symbols."""
         for width, layer in zip(self.widths, self.filters, strict=True):
             part = embedded[:, max(0, begun - width + 1) :]
-            yield layer(part.unfold(1, width, 1).transpose(2, 3).flatten(2) if width > 1 else part)
+            windows = part.shape[1] - width + 1
+            # Side by side, which is faster than `unfold`, backward above all.
+            yield layer(torch.cat([part[:, shift : shift + windows] for shift in range(width)], dim=2))
 
     def _finish(self, pooled: list[Tensor]) -> Tensor:
         """From each convolution's largest values to the logits."""
