@@ -49,9 +49,7 @@ def test_shares_of_texts() -> None:
     assert found.novel == pytest.approx(3 / 6)
     assert found.empty == pytest.approx(1 / 6)
     assert found.mean_length == pytest.approx(14 / 6)
-    assert found.copied == pytest.approx(
-        3 / 4
-    )  # all but "rides a bike"
+    assert found.copied == pytest.approx(3 / 4)  # all but "rides a bike"
     assert found.distinct == {1: pytest.approx(8 / 14)}
 
 
