@@ -51,7 +51,9 @@ class Evaluator(Protocol):
     name: str
     protocol: str
 
-    def __call__(self, sampler: Sampler) -> dict[str, float]: ...
+    def __call__(self, sampler: Sampler, networks: Mapping[str, nn.Module], samples: int) -> dict[str, float]:
+        """sampler: of the averaged generator. networks: as a checkpoint holds them, by name. samples: seen so far."""
+        ...
 
 
 class Head(Protocol):

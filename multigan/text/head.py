@@ -22,8 +22,9 @@ from multigan.heads import Data, Evaluator
 from multigan.text import phases
 from multigan.text.choosing import settle
 from multigan.text.config import Gumbel, LikelihoodOnly, Rollouts, TextRecipe
-from multigan.text.data.stream import open_stream
+from multigan.text.data.stream import TextStream, open_stream
 from multigan.text.data.vocabularies import vocabulary_of
+from multigan.text.measuring import TextEvaluator
 from multigan.text.networks import Judge, Policy, Shape, build_discriminator, build_generator
 from multigan.text.networks.sampler import Sampler
 from multigan.text.rewards import LAGGED
@@ -195,7 +196,8 @@ class Head:
         return figures, said
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
-        raise NotImplementedError
+        assert isinstance(data.stream, TextStream)
+        return TextEvaluator(self.recipe, data.stream, device)
 
 
 __all__ = ["Head", "contract", "exportable", "networks", "resolve"]

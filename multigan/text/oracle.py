@@ -74,6 +74,10 @@ class Oracle(nn.Module):
         """From an .npz file of the arrays NAMES. Raises UserError where it is absent, damaged or of other shapes."""
         return Oracle(_read(Path(path)))
 
+    def __len__(self) -> int:
+        """How many symbols it knows."""
+        return self.output.out_features
+
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits `[B, T, V]` of what follows each of the symbols `[B, T]`, and the state after them."""
         hidden, state = self.lstm(self.embedding(inputs), state)

@@ -137,11 +137,13 @@ class Policy(nn.Module, ABC):
             made.append(symbol)
         return torch.stack(made, dim=1)
 
-    def likelihood(self, tokens: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def likelihood(
+        self, tokens: Tensor, label: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
         """The log-probability of each symbol of texts `[N, T]` after those before it, 0 behind the end, and `alive`."""
         with torch.autocast(tokens.device.type, enabled=False):
             mask = alive(tokens, self.ends)
-            logits = self.logits(self.read(tokens, label)[mask])
+            logits = self.logits(self.read(tokens, label)[mask]) / temperature
             found = -F.cross_entropy(logits, tokens[mask], reduction="none")
             return torch.zeros(tokens.shape, dtype=found.dtype, device=found.device).masked_scatter(mask, found), mask
 
