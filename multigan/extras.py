@@ -9,7 +9,7 @@ from types import ModuleType
 from multigan.errors import UserError
 
 EXTRAS = {
-    "train": ("torch", "safetensors", "datasets", "onnx", "onnxscript", "rich", "soxr"),
+    "train": ("torch", "safetensors", "datasets", "onnx", "onnxscript", "rich", "soxr", "tokenizers"),
     "metrics": (
         "torch",
         "safetensors",

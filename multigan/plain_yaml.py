@@ -28,7 +28,14 @@ _SCALARS = (
 )
 
 
-class _Loader(yaml.SafeLoader):
+_LARGE = 2**17
+"""From so many characters on libyaml is used, where PyYAML has it, which is several times as fast. What people write is
+shorter, and the sentences on it are those of PyYAML's own parser."""
+
+
+class _Reading(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
+    """What a node of a recipe means."""
+
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -67,7 +74,15 @@ class _Loader(yaml.SafeLoader):
         return float(text.replace(".", "") if text.endswith(("inf", "nan")) else text)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Loader(_Reading, yaml.SafeLoader):
+    pass
+
+
+class _FastLoader(_Reading, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    pass
+
+
+class _Writing(yaml.representer.SafeRepresenter, yaml.resolver.Resolver):
     """Quotes what either version of YAML would take for something else than text; writes short mappings on one line."""
 
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
@@ -80,18 +95,29 @@ class _Dumper(yaml.SafeDumper):
         return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if escaped else None)
 
 
+class _Dumper(_Writing, yaml.SafeDumper):
+    pass
+
+
+class _FastDumper(_Writing, getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    pass
+
+
 for _name, _pattern, _first in _SCALARS:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
-    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
-_Dumper.add_representer(str, _Dumper.represent_str)
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.real)
+    for _kind in (_Loader, _FastLoader, _Dumper, _FastDumper):
+        _kind.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
+for _writer in (_Dumper, _FastDumper):
+    _writer.add_representer(str, _writer.represent_str)
+_readers: tuple[Any, ...] = (_Loader, _FastLoader)
+for _reader in _readers:
+    _reader.add_constructor("tag:yaml.org,2002:int", _reader.whole)
+    _reader.add_constructor("tag:yaml.org,2002:float", _reader.real)
 
 
 def loads(text: str, where: str) -> Any:
     """The data in a YAML text. Raises UserError, which begins with `where`, where it is not one plain YAML document."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, _Loader if len(text) < _LARGE else _FastLoader)  # noqa: S506 - SafeLoaders
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -104,4 +130,11 @@ def loads(text: str, where: str) -> Any:
 
 def dumps(mapping: Mapping[str, Any]) -> str:
     """A YAML text of plain data, keys in their order, the innermost lists and short mappings on one line each."""
-    return yaml.dump(mapping, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    dumper = _Dumper if _count(mapping) < _LARGE // 16 else _FastDumper
+    return yaml.dump(mapping, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def _count(value: Any) -> int:
+    """How many values plain data holds."""
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return 1 + sum(map(_count, inside))

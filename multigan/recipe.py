@@ -23,7 +23,7 @@ Recipe = GameRecipe
 MODALITIES = ("image", "audio", "text")
 """Each has a `config.py` in its own room, with a class named after it: `ImageRecipe`."""
 
-LARGEST_FILE = 4 << 20
+LARGEST_FILE = 16 << 20
 DEEPEST, MOST, LONGEST = 24, 500_000, 256
 """Levels of nesting, number of values, bits of a whole number: beyond them it is not a recipe."""
 

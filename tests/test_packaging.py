@@ -117,4 +117,5 @@ def test_the_wheel_holds_the_package_and_no_more(wheel: Path, checkout: Path) ->
     for path in (checkout / "recipes").glob("*.yaml"):
         assert held[f"multigan/recipes/{path.name}"] == path.read_bytes()
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
-    assert any(name.endswith("dist-info/licenses/multigan/embedded/digits.txt") for name in names)
+    for notice in ("digits", "drums", "names"):
+        assert any(name.endswith(f"dist-info/licenses/multigan/embedded/{notice}.txt") for name in names)

@@ -269,7 +269,10 @@ def test_an_override_that_cannot_be_carried_out_says_why(override: str, words: s
         (changed(name="a b"), "name is 'a b': expected text that matches"),
         (changed(name="\ud800"), "half of a Unicode character"),
         (changed(seed=10**4000), "more than 256 bits"),
-        (changed(modality="imgae"), "modality 'imgae' is not one that there is: image, audio, text. Did you mean 'image'?"),
+        (
+            changed(modality="imgae"),
+            "modality 'imgae' is not one that there is: image, audio, text. Did you mean 'image'?",
+        ),
         (changed(modality="video"), "modality 'video' is not one that there is: image, audio, text."),
         ({}, "modality is missing"),
         (changed(name={1, 2}), "is not a value that a recipe can hold"),

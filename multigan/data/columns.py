@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +41,32 @@ def kind(feature: Any) -> str:
 def content_column(features: Features, data: Data, place: str, medium: Medium[Any]) -> str:
     """The column that the recipe names (`data.image_column`, say), or the likeliest. Raises UserError where there is
     none."""
-    named = getattr(data, medium.key)
-    if named is not None:
-        return _named(features, named, medium.key, place)
-    kinds = {name: kind(feature) for name, feature in features.items()}
-    for wanted in ("media", "bytes"):
-        found = [name for name in kinds if kinds[name] == wanted and not _foreign(features[name], medium)]
+    asked = getattr(data, medium.key)
+    if asked is not None:
+        return named(features, asked, medium.key, place)
+    kinds = {name: kind(feature) for name, feature in features.items() if not _foreign(feature, medium)}
+    for wanted in medium.kinds:
+        found = [name for name in kinds if kinds[name] == wanted]
+        if wanted == "array":
+            found = [name for name in found if name.lower() in medium.names]
+        elif wanted == "string":
+            found = unspoken(found, data)
         if found:
-            return min(found, key=lambda name: _rank(name, medium.names))
-    arrays = [name for name in kinds if kinds[name] == "array" and name.lower() in medium.names]
-    if arrays:
-        return arrays[0]
+            return min(found, key=lambda name: rank(name, medium.names))
     raise UserError(
         f"{place} has no column of {medium.many} (its columns: {', '.join(features)}): name it in data.{medium.key}."
     )
 
 
+def unspoken(names: Sequence[str], data: Data) -> list[str]:
+    """Those of a table's columns that tell neither classes nor splits."""
+    return [name for name in names if name not in (SPLIT, data.label_column) and name.lower() not in LABEL_NAMES]
+
+
 def label_column(features: Features, data: Data, place: str) -> str | None:
     """The column that `data.label_column` names, or a likely one, or None."""
     if data.label_column is not None:
-        column = _named(features, data.label_column, "label_column", place)
+        column = named(features, data.label_column, "label_column", place)
         if kind(features[column]) not in ("classes", "integer", "string"):
             raise UserError(
                 f"data.label_column: {column} of {place} holds {features[column]}, which are no classes: name a "
@@ -70,14 +76,14 @@ def label_column(features: Features, data: Data, place: str) -> str | None:
     classes = [name for name in features if kind(features[name]) == "classes" and name != SPLIT]
     plain = [name for name in features if kind(features[name]) in ("integer", "string") and name.lower() in LABEL_NAMES]
     found = classes or plain
-    return min(found, key=lambda name: _rank(name, LABEL_NAMES)) if found else None
+    return min(found, key=lambda name: rank(name, LABEL_NAMES)) if found else None
 
 
 def number_column(features: Features, data: Data, place: str) -> str | None:
     """The column that `data.number_column` names, or None. Raises UserError where it holds no numbers."""
     if data.number_column is None:
         return None
-    column = _named(features, data.number_column, "number_column", place)
+    column = named(features, data.number_column, "number_column", place)
     if not str(getattr(features[column], "dtype", "")).startswith(("int", "uint", "float", "decimal")):
         raise UserError(f"data.number_column: {column} of {place} holds {features[column]}: name a column of numbers.")
     return column
@@ -133,7 +139,8 @@ def _foreign(feature: Any, medium: Medium[Any]) -> bool:
     return type(feature).__name__ in {"Image", "Audio"} - {medium.feature}
 
 
-def _named(features: Features, column: str, key: str, place: str) -> str:
+def named(features: Collection[str], column: str, key: str, place: str) -> str:
+    """The column, which `data.KEY` names. Raises AbsentColumnError where it is not there."""
     if column not in features:
         raise AbsentColumnError(
             key,
@@ -142,5 +149,6 @@ def _named(features: Features, column: str, key: str, place: str) -> str:
     return column
 
 
-def _rank(name: str, names: tuple[str, ...]) -> int:
+def rank(name: str, names: tuple[str, ...]) -> int:
+    """A name's place among likely ones; all others come behind them."""
     return names.index(name.lower()) if name.lower() in names else len(names)

@@ -15,7 +15,8 @@ class Medium(Generic[T]):
 
     one, many: what a sample is called. suffixes: of its files, in lower case with their dots. examples: some of them,
     for a sentence. feature: the class that `datasets` has for it. names: likely names of its column. key: the field of
-    the recipe's data that names that column.
+    the recipe's data that names that column. kinds: what the column may hold (`multigan.data.columns.kind`), the best
+    first.
     open: opens a file's path, or a file in memory. array: makes `T` from a cell that holds the values themselves.
     Both may raise anything where the content is damaged.
     """
@@ -29,3 +30,4 @@ class Medium(Generic[T]):
     key: str
     open: Callable[[str | bytes | BinaryIO], T]
     array: Callable[[Any], T]
+    kinds: tuple[str, ...] = ("media", "bytes", "array")

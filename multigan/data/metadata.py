@@ -6,8 +6,6 @@ are wanted are kept, and of the paths only hashes: a million rows take some 20 M
 
 from __future__ import annotations
 
-import csv
-import json
 import posixpath
 import re
 import unicodedata
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multigan.data.delimited import FractionError, categories, cell, header, mapping, rows
 from multigan.data.numbers import parsed
 from multigan.errors import AbsentColumnError, UserError, nearest
 
@@ -28,8 +27,7 @@ NAMES = ("metadata.csv", "metadata.jsonl")
 FILE = "file_name"
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
-_HALF = re.compile("[\ud800-\udfff]")
+_MEND = f"give it a header with {FILE} and a row for each file, or remove it"
 
 Record = tuple[int, str, list[str | None]]
 """A line's number, the path that it names, and the texts in the wanted columns; None where one is empty."""
@@ -61,7 +59,7 @@ def columns(path: Path) -> list[str]:
     """The columns beside `file_name`; nothing where they cannot be read."""
     try:
         with _opened(path) as file:
-            found = _header(file, path)[1] if path.suffix == ".csv" else list(_mapping(file.readline(), 1, path))
+            found = header(file, path, _MEND)[1] if path.suffix == ".csv" else list(mapping(file.readline(), 1, path))
     except UserError:
         return []
     return [column for column in found if column != FILE] if FILE in found else []
@@ -140,32 +138,15 @@ def _agree(table: Table, rows: NDArray[np.int64], name: str) -> None:
 def _classes(
     texts: list[str], codes: NDArray[np.int32], column: str | None, where: str
 ) -> tuple[list[str], NDArray[np.int32]]:
-    """Categories in their order, whole numbers by their value, and each row's number among them."""
-    texts = _whole(texts, column, where)
-    plain = sorted(set(texts), key=lambda text: (int(text), text) if _WHOLE.fullmatch(text) else (0, text))
-    if not all(map(_WHOLE.fullmatch, texts)):
-        plain = sorted(set(texts))
-    place = {text: at for at, text in enumerate(plain)}
-    numbers = np.array([*(place[text] for text in texts), -1], np.int32)  # the last serves the code -1
-    return plain, numbers[codes]
-
-
-def _whole(texts: list[str], column: str | None, where: str) -> list[str]:
-    """The texts, but `3` for `3.0` where all are whole numbers, as a table that lacks one is written. Raises UserError
-    for numbers with fractions."""
+    """Categories in their order, and each row's number among them. Raises UserError for numbers with fractions."""
     try:
-        values = [float(text) for text in texts]
-    except ValueError:
-        return texts
-    if all(map(_WHOLE.fullmatch, texts)) or not np.isfinite(values).all():
-        return texts
-    fraction = next((text for text, value in zip(texts, values, strict=True) if not value.is_integer()), None)
-    if fraction is not None:
+        plain, places = categories(texts)
+    except FractionError as error:
         raise UserError(
-            f"data.label_column: {column} of {where} holds numbers such as {fraction}, which are no classes: "
+            f"data.label_column: {column} of {where} holds numbers such as {error}, which are no classes: "
             "data.number_column takes them."
-        )
-    return [str(int(value)) for value in values]
+        ) from error
+    return plain, np.array([*places, -1], np.int32)[codes]  # the last serves the code -1
 
 
 def _inside(name: str, line: int, where: str) -> str:
@@ -191,34 +172,15 @@ def _records(path: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[Record]:
 
 
 def _csv_rows(file: Any, path: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[Record]:
-    reader, header = _header(file, path)
+    reader, there = header(file, path, _MEND)
     for column, asked in [(FILE, FILE), *wanted]:
-        if column not in header:
-            raise _absent(column, asked, header, path)
-        if header.count(column) > 1:
-            raise UserError(f"{path} has {header.count(column)} columns {column}: keep one of them.")
-    name, *places = [header.index(column) for column in (FILE, *(column for column, _ in wanted))]
-    try:
-        for row in filter(None, reader):
-            if len(row) < len(header) or any(row[len(header) :]):
-                raise UserError(
-                    f"line {reader.line_num} of {path} has {len(row)} values where its header has {len(header)}: put a "
-                    "text with a comma in it between quotes."
-                )
-            yield reader.line_num, row[name], [row[place].strip() or None for place in places]
-    except csv.Error as error:
-        raise UserError(f"line {reader.line_num} of {path} is broken ({error}): mend its quotes and commas.") from error
-
-
-def _header(file: Any, path: Path) -> tuple[Any, list[str]]:
-    """A reader of the rows, and the names of the columns. Spreadsheets of some countries write ; for the comma."""
-    first = file.readline()
-    file.seek(0)
-    reader = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
-    header = [column.strip() for column in next(reader, [])]
-    if not any(header):
-        raise UserError(f"{path} is empty: give it a header with {FILE} and a row for each file, or remove it.")
-    return reader, header
+        if column not in there:
+            raise _absent(column, asked, there, path)
+        if there.count(column) > 1:
+            raise UserError(f"{path} has {there.count(column)} columns {column}: keep one of them.")
+    name, *places = [there.index(column) for column in (FILE, *(column for column, _ in wanted))]
+    for line, row in rows(reader, there, path):
+        yield line, row[name], [row[place].strip() or None for place in places]
 
 
 def _json_rows(file: Any, path: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[Record]:
@@ -227,39 +189,14 @@ def _json_rows(file: Any, path: Path, wanted: Sequence[tuple[str, str]]) -> Iter
     for line, text in enumerate(file, start=1):
         if not text.strip():
             continue
-        found = _mapping(text, line, path)
+        found = mapping(text, line, path)
         seen.update(found)
         if not isinstance(found.get(FILE), str):
             raise UserError(f"line {line} of {path} has no {FILE}: write one with the path of the file.")
-        yield line, found[FILE], [_text(found.get(column), column, line, path) for column, _ in wanted]
+        yield line, found[FILE], [cell(found.get(column), column, line, path) for column, _ in wanted]
     for column, asked in wanted:
         if line and column not in seen:
             raise _absent(column, asked, sorted(seen), path)
-
-
-def _mapping(text: str, line: int, path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-        half = _HALF.search(json.dumps(found, ensure_ascii=False)) if "\\u" in text else None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"line {line} of {path} is no JSON ({error}): mend it.") from error
-    if not isinstance(found, dict):
-        raise UserError(f"line {line} of {path} is no JSON object: write {{{FILE!r}: ...}}.")
-    if half:
-        raise UserError(
-            f"line {line} of {path} has half a character, {half[0]!a}: write it whole, as the two halves of a pair or "
-            "as itself."
-        )
-    return found
-
-
-def _text(value: Any, column: str, line: int, path: Path) -> str | None:
-    """A JSON value as a csv would have it."""
-    if isinstance(value, str | int | float):
-        return str(value).strip() or None
-    if value is not None:
-        raise UserError(f"line {line} of {path} has no text or number as {column}: mend it.")
-    return None
 
 
 def _absent(column: str, asked: str, there: list[str], path: Path) -> UserError:
@@ -278,7 +215,5 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is no text in UTF-8: save it as one (in a spreadsheet, CSV UTF-8).") from error
-    except csv.Error as error:
-        raise UserError(f"the header of {path} is broken ({error}): mend its quotes and commas.") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error

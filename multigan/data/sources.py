@@ -28,7 +28,7 @@ Labels = NDArray[np.int32]
 _NAMED = 5
 """Classes that a sentence names."""
 
-_TABLES = (".parquet", ".arrow")
+TABLES = (".parquet", ".arrow")
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(:[\w.-]+)?$")
 
 
@@ -114,16 +114,25 @@ class Selected(Generic[T]):
         return self._source.versions()
 
 
+Opener = Callable[[Data, Medium[T], str], Source[T]]
+"""`(data, medium, place)`: the source at a place."""
+
+
 def open_source(
-    data: Data, medium: Medium[T], embedded: Callable[[], Source[T]], place: str | Path | None = None
+    data: Data,
+    medium: Medium[T],
+    embedded: Callable[[], Source[T]],
+    place: str | Path | None = None,
+    opener: Opener[T] | None = None,
 ) -> Source[T]:
-    """Open `place`, or what `data.source` names; what multigan carries where both are absent.
+    """Open `place`, or what `data.source` names; what multigan carries where both are absent. opener: of a medium that
+    has kinds of files of its own.
 
     Where `data.classes` is given, its order numbers the classes, and samples of other classes are left out.
     Raises UserError where the place is missing, unreadable or holds no samples, or lacks a named column or class.
     """
     place = data.source if place is None else str(place)
-    source = embedded() if place is None else _open_place(data, medium, place)
+    source = embedded() if place is None else _open_place(data, medium, place, opener or open_kind)
     for key in ("label_column", "number_column"):
         if place is None and getattr(data, key) is not None:
             raise AbsentColumnError(
@@ -150,18 +159,20 @@ def _note_single(source: Source[T]) -> None:
         )
 
 
-def _open_place(data: Data, medium: Medium[T], place: str) -> Source[T]:
-    """`_open`, with a sentence for a path that the system refuses: no rights, no such user, a name too long."""
+def _open_place(data: Data, medium: Medium[T], place: str, opener: Opener[T]) -> Source[T]:
+    """What `opener` opens, with a sentence for a path that the system refuses: no rights, no such user, a
+    name too long."""
     try:
-        return _open(data, medium, place)
+        return opener(data, medium, place)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or clause(error)
         raise UserError(f"{place[:200]} cannot be read: {reason}. Choose another --data.") from error
 
 
-def _open(data: Data, medium: Medium[T], place: str) -> Source[T]:
+def open_kind(data: Data, medium: Medium[T], place: str) -> Source[T]:
+    """A table, a folder of tables or of files, or a data set of the hub, whichever the place is."""
     path = Path(place).expanduser()
-    if path.is_file() and path.suffix.lower() in _TABLES:
+    if path.is_file() and path.suffix.lower() in TABLES:
         return tables.open_file(place, path, data, medium)
     if path.is_file():
         raise UserError(
@@ -169,7 +180,7 @@ def _open(data: Data, medium: Medium[T], place: str) -> Source[T]:
             "or a hub name."
         )
     if path.is_dir():
-        if _has_tables(path):
+        if has_tables(path):
             return tables.open_folder(place, path, data, medium)
         return Folder(path, medium, data.split, data.label_column, data.number_column)
     if _HUB_NAME.match(place) and not Path(place.split("/")[0]).exists():
@@ -179,14 +190,14 @@ def _open(data: Data, medium: Medium[T], place: str) -> Source[T]:
     )
 
 
-def _has_tables(path: Path) -> bool:
+def has_tables(path: Path) -> bool:
     """Whether parquet or arrow files lie in the folder, or in its `data` as in repositories of the hub."""
     if (path / "dataset_dict.json").is_file():
         return True
     for folder in (path, path / "data"):
         if folder.is_dir():
             with os.scandir(folder) as entries:
-                if any(entry.name.lower().endswith(_TABLES) and entry.name[0] not in "._" for entry in entries):
+                if any(entry.name.lower().endswith(TABLES) and entry.name[0] not in "._" for entry in entries):
                     return True
     return False
 

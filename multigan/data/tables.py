@@ -157,6 +157,11 @@ class Table(Rows[T]):
     def open(self, index: int) -> T:
         return columns.content(self._cells[self.row(index)].as_py(), self.medium, self._below)
 
+    def values(self) -> list[Any]:
+        """The cells of all samples, as they are."""
+        cells: list[Any] = self._cells.to_pylist()
+        return cells if self.rows is None else [cells[row] for row in self.rows.tolist()]
+
     def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Each row is read on its own."""
 

@@ -17,9 +17,11 @@ from multigan.settings import (
     Settings,
     Weight,
 )
+from multigan.text.notations import compiled
+from multigan.vocabulary import LARGEST
 
-LONGEST, LARGEST = 4096, 200_000
-"""Symbols of a text, and of a vocabulary."""
+LONGEST = 4096
+"""Symbols of a text."""
 
 # --- data -----------------------------------------------------------------------------------------------------------
 
@@ -52,6 +54,11 @@ class Symbols(Settings):
     pattern: str = "smiles"
     """`smiles`, `abc`, or a regular expression whose matches are the symbols; what lies between is one a character."""
     size: int = Field(5000, ge=2, le=LARGEST)
+
+    @model_validator(mode="after")
+    def _finds(self) -> Symbols:
+        compiled(self.pattern)
+        return self
 
 
 Tokens = Annotated[Characters | Words | Bpe | Symbols, Field(discriminator="kind")]
