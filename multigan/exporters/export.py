@@ -115,7 +115,13 @@ def write_checked(
         check_in_fresh_process(draft, reference, tolerance)
         files = _move(draft, out)
     size = sum(each.stat().st_size for each in files)
-    return Report(files, size, len(model.graph.node), tolerance, comparisons, contract)
+    return Report(files, size, _count(model.graph), tolerance, comparisons, contract)
+
+
+def _count(graph: onnx.GraphProto) -> int:
+    """The nodes of a graph and of those inside it."""
+    inside = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
+    return len(graph.node) + sum(map(_count, inside))
 
 
 def _check_target(out: Path, tolerance: float) -> None:

@@ -1,13 +1,13 @@
 """A generator of text as one ONNX graph, with the loop over its symbols inside.
 
-torch exports one turn of the loop; here it becomes the body of a Scan over the length. There is one for each way to draw
-a symbol, and Ifs around them: what is not asked for costs nothing. They share the weights.
+torch exports one turn of the loop; here it becomes the body of a Scan over the length. There is one for each way to
+draw a symbol, and Ifs around them: what is not asked for costs nothing. They share the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import onnx
 import torch
@@ -112,12 +112,12 @@ def _trace(sampler: Sampler, conditional: bool) -> tuple[GraphProto, list[str]]:
     state = tuple(each.clone() for each in begun)
     temperature, top_p, noise = (torch.ones(shape, dtype=sampler.policy.dtype) for shape in ((), (), _ROWS))
     top_k, prefix = torch.zeros((), dtype=torch.long), torch.full((_ROWS,), -1)
-    arguments = (noise, prefix, symbol, living, state, temperature, top_k, top_p)
+    arguments: tuple[Any, ...] = (noise, prefix, symbol, living, state, temperature, top_k, top_p)
     memory = [f"state.{place}" for place in range(len(state))]
     held = ["symbol", "living", *memory]
     names = [*_SCANNED, *held, *_SCALARS]
     rows = {0: torch.export.Dim.DYNAMIC}
-    shapes = (rows, rows, rows, rows, tuple(rows for _ in state), None, None, None)
+    shapes: tuple[Any, ...] = (rows, rows, rows, rows, tuple(rows for _ in state), None, None, None)
     results = [f"begun.{each}" for each in held] + [f"after.{each}" for each in memory]
     results += [f"{way}.{each}" for way in get_args(Way) for each in ("symbol", "living", "chance")]
     if conditional:
@@ -193,6 +193,8 @@ def _merged(nodes: list[NodeProto], wanted: Sequence[str]) -> list[str]:
         node.input[:] = [names.get(each, each) for each in node.input]
         settings = onnx.NodeProto(attribute=node.attribute).SerializeToString(deterministic=True)
         kept = first.setdefault((node.op_type, tuple(node.input), settings), node.output)
+        if node.op_type == "Identity":
+            kept = node.input
         if kept is not node.output:
             names.update(zip(node.output, kept, strict=True))
             nodes.remove(node)

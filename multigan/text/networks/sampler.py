@@ -33,7 +33,8 @@ class Sampler(nn.Module):
     prefix: int64 `[N, T]`, the symbols that are given, -1 where the generator is free: a prompt at the beginning, or
     what stands anywhere in the text. temperature (a scalar): logits are divided by it; 0 gives the likeliest symbol.
     top_k (int64, a scalar): so many of the likeliest symbols, 0 for all. top_p (a scalar): those that together have
-    this probability, 1 for all. unknown: the number of the symbol that stands for others, which is never drawn, or None.
+    this probability, 1 for all. unknown: the number of the symbol that stands for others, which is never drawn, or
+    None.
     """
 
     def __init__(self, policy: Policy, unknown: int | None = None):
