@@ -10,6 +10,7 @@ logarithm, so that `docs/noise.md` and `export/web/noise.mjs` can repeat it exac
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ SAMPLES = 2**53
 STREAMS = 2**32
 LATENT_STREAM = 0
 WIDEST_TRUNCATION = 8.0
+FREE = -1
+"""In a prefix: what the generator may choose."""
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -153,31 +156,57 @@ def inputs(
     truncation: float | None = None,
     labels: NDArray[np.int64] | None = None,
     told: NDArray[np.float32] | None = None,
+    length: int | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The inputs that a contract's graph wants for samples `start` to `start + count` of `seed`, by name.
 
     The first latent or noise input draws from stream 0, the next from stream 1, and so on; truncation is the latent's
     alone. labels: the class of each sample, `[count]`; sample i has class i mod (number of classes) without them. told:
-    the number of each, `[count]`; those of `numbers` without it. A scalar takes its default. Raises UserError where an
-    argument is out of range or an input is of another kind.
+    the number of each, `[count]`; those of `numbers` without it. length: of the axes that have a name and no size, such
+    as a text's; without it the contract's `extra["length"]`. A shorter sample is the beginning of a longer one, except
+    where the length stands before another axis. given: values of prefixes and scalars by the names of the inputs; a
+    scalar that is not there takes its default, and a prefix leaves all free. Raises UserError where an argument is out
+    of range, an input is of another kind, or a prefix has another shape.
     """
     made: dict[str, NDArray[Any]] = {}
     stream = LATENT_STREAM
+    given = given or {}
+    length = length_of(contract) if length is None else length
     for each in contract.inputs:
         if each.kind in ("latent", "noise"):
             held = truncation if each.kind == "latent" else None
-            made[each.name] = latents(each, seed, start, count, held, stream)
+            made[each.name] = latents(each, seed, start, count, held, stream, length)
             stream += 1
         elif each.kind == "label":
             turns = np.arange(start, start + count, dtype=np.int64) % max(len(contract.labels), 1)
             made[each.name] = turns if labels is None else labels
         elif is_number(each):
             made[each.name] = numbers(each, start, count, len(contract.labels)) if told is None else told
-        elif each.kind == "scalar" and each.default is not None:
-            made[each.name] = np.array(each.default, each.dtype)
+        elif each.kind == "prefix":
+            made[each.name] = _prefix(each, count, length, given.get(each.name))
+        elif each.kind == "scalar" and given.get(each.name, each.default) is not None:
+            made[each.name] = np.array(given.get(each.name, each.default), each.dtype)
         else:
             raise UserError(f"the input {each.name!r} of kind {each.kind!r} is one that this multigan cannot fill.")
     return made
+
+
+def length_of(contract: Contract) -> int | None:
+    """The length that the contract names for axes without a size, if it does."""
+    found = contract.extra.get("length")
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
+
+
+def _prefix(said: Input, count: int, length: int | None, given: Any) -> NDArray[Any]:
+    """What is given of each sample, `[count, length]`; everything free without it."""
+    shape = (count, *(length or 1 if isinstance(side, str) else side for side in said.shape[1:]))
+    if given is None:
+        return np.full(shape, FREE if said.default is None else said.default, said.dtype)
+    found = np.asarray(given, said.dtype)
+    if found.shape != shape:
+        raise UserError(f"the {said.name} has the shape {list(found.shape)} where {list(shape)} is wanted.")
+    return found
 
 
 def is_number(each: Input) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from multigan import noise
-from multigan.contract import Input
+from multigan.contract import Contract, Input, Output
 from multigan.errors import UserError
 
 JAVASCRIPT = Path(__file__).resolve().parent.parent / "export" / "web" / "noise.mjs"
@@ -213,3 +213,37 @@ def test_javascript_repeats_the_numbers_of_samples_that_are_not_told_one(tmp_pat
     for (low, high, start, count, classes), found in zip(cases, theirs, strict=True):
         bounds = Input("number", "condition", "float32", ["batch"], minimum=low, maximum=high)
         assert noise.numbers(bounds, start, count, classes).tolist() == found
+
+
+def test_the_inputs_of_texts() -> None:
+    axes: list[int | str] = ["batch", "length"]
+    said = Contract(
+        modality="text",
+        name="t",
+        inputs=[
+            Input("noise", "noise", "float32", axes, "uniform"),
+            Input("prefix", "prefix", "int64", axes, default=-1),
+            Input("temperature", "scalar", "float32", [], default=1.0),
+            Input("top_k", "scalar", "int64", [], default=0),
+        ],
+        output=Output("text", "int64", axes, 0, 9),
+        extra={"length": 9},
+    )
+    made = noise.inputs(said, 7, 3, 4)
+    assert {name: (each.shape, str(each.dtype)) for name, each in made.items()} == {
+        "noise": ((4, 9), "float32"),
+        "prefix": ((4, 9), "int64"),
+        "temperature": ((), "float32"),
+        "top_k": ((), "int64"),
+    }
+    assert (made["prefix"] == -1).all()
+    assert np.array_equal(made["noise"], noise.uniform(7, 3, 4, 9))
+    for length in (1, 6, 14):
+        other = noise.inputs(said, 7, 4, 3, length=length)["noise"]
+        shared = min(length, 9)
+        assert np.array_equal(other[:, :shared], made["noise"][1:, :shared])
+    told = noise.inputs(said, 7, 0, 2, length=2, given={"prefix": [[1, -1], [-1, 2]], "temperature": 0.5, "top_k": 3})
+    assert told["prefix"].tolist() == [[1, -1], [-1, 2]]
+    assert (told["temperature"], told["top_k"]) == (0.5, 3)
+    with pytest.raises(UserError, match="prefix has the shape"):
+        noise.inputs(said, 7, 0, 2, given={"prefix": [[1, 2]]})

@@ -25,7 +25,7 @@ def export(
 ) -> None:
     """Write a run's generator as one .onnx file.
 
-    The averaged weights; the file is compared with torch, and kept only if both give the same pictures.
+    The averaged weights; the file is compared with torch, and kept only if both give the same samples.
     """
     from multigan.extras import need_all
     from multigan.runs import find_checkpoint

@@ -1,4 +1,4 @@
-"""`multigan generate`: pictures and sounds from an exported file."""
+"""`multigan generate`: pictures, sounds and texts from an exported file."""
 
 from __future__ import annotations
 
@@ -26,9 +26,37 @@ def generate(
     truncation: Annotated[
         float | None, typer.Option(help="Keep the latent in [-t, t]: smaller is more typical, less varied.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")] = Path("generated"),
+    prompt: Annotated[str | None, typer.Option(help="How texts begin.")] = None,
+    gap: Annotated[
+        str | None, typer.Option(help="A character that stands in --prompt for one free symbol, such as _.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Of texts: below 1 likelier, above 1 wilder; 0 the likeliest.", show_default="1"),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", help="Of texts: choose among so many symbols, 128 at most.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option("--top-p", help="Of texts: choose among the symbols that have this share of chances."),
+    ] = None,
+    length: Annotated[int | None, typer.Option(help="Of texts, in symbols.", show_default="the model's")] = None,
+    score: Annotated[
+        str | None, typer.Option(help="A file with a text a line, or a text: how likely the model finds it.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The folder to write to; of texts also a file.",
+            show_default="generated; texts are printed",
+        ),
+    ] = None,
     format: Annotated[
-        str | None, typer.Option(help="png or webp (lossless); wav or flac.", show_default="png or wav")
+        str | None,
+        typer.Option(help="png or webp (lossless); wav or flac; txt or jsonl.", show_default="png, wav or txt"),
     ] = None,
     grid: Annotated[bool, typer.Option("--grid/--no-grid", help="One picture of all.")] = True,
     singles: Annotated[bool, typer.Option("--singles/--no-singles", help="A file for each.")] = True,
@@ -44,26 +72,51 @@ def generate(
     stream: Annotated[
         bool, typer.Option("--stream", help="Sounds as raw samples to the standard output, and no files.")
     ] = False,
-    batch: Annotated[int, typer.Option(help="How many go through the model at once.")] = 16,
+    batch: Annotated[
+        int | None, typer.Option(help="How many go through the model at once.", show_default="16; of texts 64")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Make pictures or sounds with an exported model. Needs no torch.
+    """Make pictures, sounds or texts with an exported model. Needs no torch.
 
-    Single files and a picture of all, or the way between seeds.
+    Single files and a picture of all, or the way between seeds. Texts go to the terminal, or into a file.
     """
-    from multigan.errors import UserError
+    import sys
+
+    from multigan.errors import UserError, printable
     from multigan.making import Options, maker_of
     from multigan.runtime import Generator
 
     if interpolate is None and not (grid or singles or stream):
         raise UserError("--no-grid with --no-singles leaves nothing to write: drop one of them.")
-    options = Options(seed, start, label, truncation, out, format, grid, singles, batch, bits, normalize, number)
+    options = Options(
+        seed=seed,
+        start=start,
+        label=label,
+        truncation=truncation,
+        out=out,
+        format=format,
+        together=grid,
+        singles=singles,
+        batch=batch,
+        bits=bits,
+        normalize=normalize,
+        number=number,
+        prompt=prompt,
+        gap=gap,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        length=length,
+        score=score,
+    )
     maker = maker_of(Generator.load(model, device), options)
     if stream:
         _stream(maker, n)
         return
     for line in maker.make(n) if interpolate is None else maker.way(_seeds(interpolate), steps):
-        typer.echo(line)
+        # A model's text could move a terminal's cursor; a file or a program is given it as it is.
+        typer.echo("\t".join(map(printable, line.split("\t"))) if sys.stdout.isatty() else line)
 
 
 def _stream(maker: object, n: int) -> None:

@@ -32,6 +32,8 @@ def info(
         ("trained on", f"{contract.samples_seen:,} samples"),
         ("written by", f"multigan {contract.version or 'of unknown version'}, contract format {contract.format}"),
     ]
+    if contract.modality == "text":
+        rows[-2:-2] = _language(contract)
     if contract.labels:
         rows.insert(-2, (f"{len(contract.labels)} classes", ", ".join(contract.labels)))
     if file.external:
@@ -58,6 +60,26 @@ def _describe_input(each: Input, contract: Contract) -> str:
     distribution = f", {each.distribution}" if each.distribution else ""
     default = f", {each.default:g} if not given" if each.default is not None else ""
     return f"{_describe(each)}, {each.kind}{distribution}{default}"
+
+
+def _language(contract: Contract) -> list[tuple[str, str]]:
+    """The vocabulary and the lengths of a generator of text."""
+    from multigan.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary.from_json(contract.extra.get("vocabulary"))
+    shown = ", ".join(map(repr, vocabulary.symbols[vocabulary.specials : vocabulary.specials + _SYMBOLS]))
+    more = " ..." if len(vocabulary) > vocabulary.specials + _SYMBOLS else ""
+    special = ", with an end and an unknown" if vocabulary.end else ", with an unknown" if vocabulary.specials else ""
+    longest = contract.extra.get("longest")
+    limit = "any other may be asked for" if longest is None else f"{longest} at most"
+    return [
+        ("vocabulary", f"{len(vocabulary):,} {_KINDS[vocabulary.kind]}{special}: {shown}{more}"),
+        ("length", f"{contract.extra.get('length')} symbols, {limit}"),
+    ]
+
+
+_SYMBOLS = 12
+_KINDS = {"characters": "characters", "words": "words", "bpe": "parts of words", "symbols": "symbols"}
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

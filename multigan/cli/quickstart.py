@@ -105,7 +105,7 @@ def _drums(model: Path, source: str | None) -> list[str]:
     generator, hits, heard = Generator.load(model), model.parent / "hits", model.parent / "evaluation"
     count = max(len(generator.contract.labels), 1) * HEARD
     took = _milliseconds(generator, count)
-    maker_of(generator, Options(folder=hits, normalize=True)).make(count)
+    maker_of(generator, Options(out=hits, normalize=True)).make(count)
     found = evaluation.evaluate(model, source, count=MEASURED)
     found.save(heard)
     figures, floor = found.report.figures, found.report.floor

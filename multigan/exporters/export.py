@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from multigan.checkpoint import load_generator
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.exporters.graph import IR_VERSION, OPSET, frozen, to_onnx
-from multigan.exporters.parity import Comparison, check_in_fresh_process, compare
+from multigan.exporters.looping import loop_to_onnx
+from multigan.exporters.parity import Comparison, Reference, check_in_fresh_process, compare
+from multigan.exporters.text_parity import TextReference
+from multigan.text.networks.sampler import Sampler
 
 TOLERANCE = 1e-4
 """For pictures in [-1, 1]: a seventy-eighth of the step between two 8-bit values."""
@@ -43,10 +47,15 @@ class Report:
 
     def __str__(self) -> str:
         rows = [f"  {each.batch:>5}   {each.error:.2e}" for each in self.comparisons]
+        head = "  batch   largest difference from torch"
+        if self.contract.output.dtype == "int64":
+            head += " in a symbol's log-probability   symbols, all equal   left out at the edge of rounding"
+            counts = [f"{each.symbols:>56,}   {each.left_out:>32,}" for each in self.comparisons]
+            rows = [row + count for row, count in zip(rows, counts, strict=True)]
         return "\n".join(
             [
                 f"{self.files[0]}: {self.size / 1e6:.2f} MB, {self.nodes} nodes, opset {OPSET}, IR {IR_VERSION}",
-                "  batch   largest difference from torch",
+                head,
                 *rows,
                 f"  within the tolerance of {self.tolerance:g}; loads and runs in a fresh process without torch",
             ]
@@ -70,7 +79,8 @@ def export_module(module: nn.Module, contract: Contract, out: Path, tolerance: f
     """Export any network that takes the contract's inputs, by their names or in their order; see `export`."""
     _check_target(out, tolerance)
     module = frozen(module)
-    return write_checked(to_onnx(module, contract), module, contract, out, tolerance)
+    model = loop_to_onnx(module, contract) if isinstance(module, Sampler) else to_onnx(module, contract)
+    return write_checked(model, module, contract, out, tolerance)
 
 
 def write_checked(
@@ -90,17 +100,28 @@ def write_checked(
         draft = Path(folder) / out.name
         _save(model, draft, one_file)
         onnx.checker.check_model(str(draft), full_check=True)
-        comparisons = compare(draft, module, contract)
+        reference = (TextReference if isinstance(module, Sampler) else Reference)(module, contract)
+        comparisons = compare(draft, reference)
         worst = max(comparisons, key=lambda each: each.error)
+        if worst.error == math.inf and isinstance(module, Sampler):
+            raise UserError(
+                f"the exported graph draws other symbols than torch at batch {worst.batch}: nothing was written."
+            )
         if not worst.error <= tolerance:
             raise UserError(
                 f"the exported graph differs from torch by {worst.error:.2e} at batch {worst.batch}, more than the "
                 f"tolerance of {tolerance:g}: nothing was written. --tolerance accepts more."
             )
-        check_in_fresh_process(draft, module, contract, tolerance)
+        check_in_fresh_process(draft, reference, tolerance)
         files = _move(draft, out)
     size = sum(each.stat().st_size for each in files)
-    return Report(files, size, len(model.graph.node), tolerance, comparisons, contract)
+    return Report(files, size, _count(model.graph), tolerance, comparisons, contract)
+
+
+def _count(graph: onnx.GraphProto) -> int:
+    """The nodes of a graph and of those inside it."""
+    inside = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
+    return len(graph.node) + sum(map(_count, inside))
 
 
 def _check_target(out: Path, tolerance: float) -> None:

@@ -8,6 +8,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 import torch
@@ -59,6 +60,23 @@ def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx
     inputs = {name: torch.from_numpy(each) for name, each in inputs_for(contract, 2).items()}
     axes = {each.name: {0: "batch"} if each.shape else {} for each in contract.inputs}
     positional, named = arguments(module, inputs)
+    shapes = axes if named else tuple(axes.values())
+    model = traced(module, positional, named, list(inputs), [contract.output.name], shapes)
+    if rewrite:
+        polyphase(model)
+    return finished(model, contract)
+
+
+def traced(
+    module: nn.Module,
+    positional: tuple[Any, ...],
+    named: dict[str, torch.Tensor],
+    inputs: list[str],
+    outputs: list[str],
+    shapes: dict[str, Any] | tuple[Any, ...],
+) -> onnx.ModelProto:
+    """What torch makes of a module and example arguments, without its stack traces. shapes: each argument's dynamic
+    axes. Raises UserError where torch cannot export it."""
     try:
         with quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -67,9 +85,9 @@ def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx
                 kwargs=named,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=list(inputs),
-                output_names=[contract.output.name],
-                dynamic_shapes=axes if named else tuple(axes.values()),
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_shapes=shapes,
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
@@ -78,8 +96,11 @@ def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx
     assert program is not None
     model = program.model_proto
     strip_traces(model)
-    if rewrite:
-        polyphase(model)
+    return model
+
+
+def finished(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
+    """The model with its IR version and with the contract inside, the names of its inputs checked."""
     model.ir_version = IR_VERSION
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, contract.to_json()

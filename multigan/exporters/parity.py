@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +30,48 @@ import numpy, onnxruntime
 onnxruntime.set_default_logger_severity(4)
 model, inputs, output = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-numpy.save(output, session.run(None, dict(numpy.load(inputs)))[0])
+numpy.savez(output, *session.run(None, dict(numpy.load(inputs))))
 print(" ".join(name for name in ("torch", "onnx", "multigan") if name in sys.modules))
 """
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The largest absolute difference between the file's output and the network's, over a batch of that size."""
+    """The largest absolute difference between the file's output and the network's, over a batch of that size.
+
+    symbols: of texts, how many were compared, which must be equal, and the difference is that of their
+    log-probabilities. left_out: how many were not, since the text is at the edge of rounding there or was before.
+    """
 
     batch: int
     error: float
+    symbols: int = 0
+    left_out: int = 0
+
+    def __add__(self, other: Comparison) -> Comparison:
+        """Both together."""
+        symbols, left_out = self.symbols + other.symbols, self.left_out + other.left_out
+        return Comparison(max(self.batch, other.batch), max(self.error, other.error), symbols, left_out)
+
+
+class Reference:
+    """What a network gives in torch, on the CPU, for inputs as the runtime makes them."""
+
+    def __init__(self, module: torch.nn.Module, contract: Contract):
+        self.module, self.contract = module, contract
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the graph's outputs that are compared."""
+        return [self.contract.output.name]
+
+    def cases(self, batch: int) -> list[dict[str, NDArray[Any]]]:
+        """Inputs of `batch` samples each."""
+        return [inputs_for(self.contract, batch)]
+
+    def compare(self, inputs: dict[str, NDArray[Any]], made: Sequence[NDArray[Any]]) -> Comparison:
+        """What the file `made` of the inputs against what the network does."""
+        return Comparison(len(made[0]), difference(made[0], expected(self.module, inputs)))
 
 
 def inputs_for(contract: Contract, count: int) -> dict[str, NDArray[Any]]:
@@ -45,24 +79,23 @@ def inputs_for(contract: Contract, count: int) -> dict[str, NDArray[Any]]:
     return noise.inputs(contract, SEED, 0, count)
 
 
-def compare(model: Path, module: torch.nn.Module, contract: Contract) -> list[Comparison]:
-    """Run `model` in onnxruntime and `module` in torch, both on the CPU in float32, at each of BATCHES."""
+def compare(model: Path, reference: Reference) -> list[Comparison]:
+    """Run `model` in onnxruntime and the network in torch, both on the CPU in float32, at each of BATCHES."""
     session = open_session(model)
-    rows = []
-    for batch in BATCHES:
-        inputs = inputs_for(contract, batch)
-        theirs = np.asarray(session.run([contract.output.name], inputs)[0])
-        rows.append(Comparison(batch, difference(theirs, expected(module, inputs))))
-    return rows
+
+    def once(inputs: dict[str, NDArray[Any]]) -> Comparison:
+        return reference.compare(inputs, [np.asarray(each) for each in session.run(reference.outputs, inputs)])
+
+    return [reduce(add, map(once, reference.cases(batch))) for batch in BATCHES]
 
 
-def check_in_fresh_process(model: Path, module: torch.nn.Module, contract: Contract, tolerance: float) -> None:
+def check_in_fresh_process(model: Path, reference: Reference, tolerance: float) -> None:
     """Load and run `model` in a new process that imports numpy and onnxruntime alone.
 
     Raises UserError where it fails there, drags torch in, or differs by more than `tolerance`.
     """
-    inputs, output = model.with_suffix(".npz"), model.with_suffix(".npy")
-    feeds = inputs_for(contract, 2)
+    inputs, output = model.with_suffix(".in.npz"), model.with_suffix(".out.npz")
+    feeds = reference.cases(2)[0]
     np.savez(inputs, allow_pickle=False, **feeds)
     try:
         # -P: none of the present folder's modules, for a numpy.py there would be run.
@@ -74,7 +107,8 @@ def check_in_fresh_process(model: Path, module: torch.nn.Module, contract: Contr
             )
         if done.stdout.strip():
             raise UserError(f"running the exported file drags in {done.stdout.strip()}, which it must do without.")
-        error = difference(np.load(output), expected(module, feeds))
+        with np.load(output) as made:
+            error = reference.compare(feeds, [made[name] for name in made.files]).error
         if not error <= tolerance:
             raise UserError(f"the exported file differs in a fresh process by {error:.2g}, more than {tolerance:g}.")
     finally:

@@ -1,4 +1,4 @@
-"""From an exported generator to files: pictures, sounds. numpy, onnxruntime, pillow and soundfile; never torch."""
+"""From an exported generator to pictures, sounds and texts: numpy, onnxruntime, pillow and soundfile, never torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multigan.runtime import Generator
 
 __all__ = ["Maker", "Options", "maker_of"]
 
-MODULES = {"image": "multigan.making.pictures", "audio": "multigan.making.sounds"}
+MODULES = {"image": "multigan.making.pictures", "audio": "multigan.making.sounds", "text": "multigan.making.texts"}
 
 
 def maker_of(generator: Generator, options: Options) -> Maker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,41 +20,69 @@ from multigan.runtime.numbers import Asked
 
 WRITERS = 8
 """Each file is flushed to the disk: several at once wait together."""
+BATCH = 16
+"""Samples that go through the graph at once, unless told."""
 PART = 1024
 """Samples made before their files are written."""
 Samples = NDArray[Any]
 
 
+OWNERS = {
+    "truncation": "pictures and sounds",
+    "bits": "sounds",
+    "normalize": "sounds",
+    "prompt": "texts",
+    "gap": "texts",
+    "temperature": "texts",
+    "top_k": "texts",
+    "top_p": "texts",
+    "length": "texts",
+    "score": "texts",
+}
+"""Whose the options are that do not belong to all."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """What a person asks for. format: None: the modality's own. label: a class by name or number, or several with
-    commas, in turn; None: all in turn. number: as in `multigan.runtime.numbers.Asked`. together: one file that shows
-    all. singles: a file for each."""
+    """What a person asks for; None: the modality's own. out: a folder, of texts perhaps a file. label: a class by name
+    or number, or several with commas, in turn; None: all in turn. number: as in `multigan.runtime.numbers.Asked`.
+    together: one file that shows all. singles: a file for each. score: a file of texts, or one text, to be judged."""
 
     seed: int = 0
     start: int = 0
     label: str | None = None
     truncation: float | None = None
-    folder: Path = Path("generated")
+    out: Path | None = None
     format: str | None = None
     together: bool = True
     singles: bool = True
-    batch: int = 16
+    batch: int | None = None
     bits: int | None = None
     normalize: bool = False
     number: str | None = None
+    prompt: str | None = None
+    gap: str | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    length: int | None = None
+    score: str | None = None
 
 
 class Maker(ABC):
-    """Writes what one generator makes. many: what its samples are called. formats: of single files, the usual first.
-    shown: samples in the file that shows all, at most."""
+    """Writes what one generator makes. many: what its samples are called. formats: the usual first. takes: of OWNERS'
+    options those that it knows."""
 
     many: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
-    shown: ClassVar[int]
+    takes: ClassVar[frozenset[str]]
 
     def __init__(self, generator: Generator, options: Options):
         self.generator, self.options = generator, options
+        for name, whose in OWNERS.items():
+            if name not in self.takes and getattr(options, name) not in (None, False):
+                option = name.replace("_", "-")
+                raise UserError(f"--{option} is for {whose}, and this model makes {self.many}: leave it away.")
         self.format = options.format or self.formats[0]
         if self.format not in self.formats:
             raise UserError(f"format {self.format!r} is unknown: choose {' or '.join(self.formats)}.")
@@ -67,6 +95,31 @@ class Maker(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raise UserError where the model or the options are not of this kind."""
+
+    @abstractmethod
+    def make(self, n: int) -> Iterable[str]:
+        """Make `n` samples; lines for the person who waits. Raises UserError as `Generator.sample` does."""
+
+    @abstractmethod
+    def way(self, seeds: list[int], steps: int) -> list[str]:
+        """Write the way between seeds and back; a sentence on each file."""
+
+    def _classes(self, text: str | None) -> list[str] | None:
+        """The classes that take turns: the text's parts between commas, unless a class is named so with its commas."""
+        if text is None:
+            return None
+        return [text] if text in self.generator.contract.labels else [part.strip() for part in text.split(",")]
+
+
+class FileMaker(Maker):
+    """Writes a file for each sample, and one of all. shown: samples in that, at most."""
+
+    shown: ClassVar[int]
+
+    def __init__(self, generator: Generator, options: Options):
+        super().__init__(generator, options)
+        self.folder = options.out or Path("generated")
+        self.batch = BATCH if options.batch is None else options.batch
 
     @abstractmethod
     def save(self, sample: Samples, path: Path) -> None:
@@ -83,7 +136,7 @@ class Maker(ABC):
     # --- samples ------------------------------------------------------------------------------------------------------
 
     def make(self, n: int) -> list[str]:
-        """Write `n` samples; a sentence on what was written. Raises UserError as `Generator.sample` does."""
+        """Write `n` samples; a sentence on what was written."""
         options = self.options
         paths: list[Path] = []
         shown = []
@@ -97,7 +150,7 @@ class Maker(ABC):
             written.append(f"{n} {self.many}: {paths[0]}" + (f" to {paths[-1].name}" if n > 1 else ""))
         if shown:
             together = np.concatenate(shown)
-            path = options.folder / f"seed{options.seed}-grid.{self.together_suffix}"
+            path = self.folder / f"seed{options.seed}-grid.{self.together_suffix}"
             self.save_together(together, self._turns(len(together)), path)
             written.append(f"{'all' if len(together) == n else 'the first'} {len(together)} in one: {path}")
         return written
@@ -117,7 +170,7 @@ class Maker(ABC):
             labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
             start = options.start + first
             told = None if self.number is None else self.number.of(np.arange(first, first + count), n)
-            samples = generator.sample(count, options.seed, labels, options.truncation, options.batch, start, told)
+            samples = generator.sample(count, options.seed, labels, options.truncation, self.batch, start, told)
             yield first, self.finished(samples), self._names(labels, told, count, start)
 
     def _names(
@@ -140,7 +193,7 @@ class Maker(ABC):
         """Write a file for each sample, named by seed, sample and class."""
         words = [f"-{plain(name)}" for name in names] if names else [""] * len(samples)
         stems = [f"seed{self.options.seed}-{first + index:04d}{word}" for index, word in enumerate(words)]
-        paths = [self.options.folder / f"{stem}.{self.format}" for stem in stems]
+        paths = [self.folder / f"{stem}.{self.format}" for stem in stems]
         with ThreadPoolExecutor(WRITERS) as pool:
             for _ in pool.map(self.save, samples, paths):
                 pass
@@ -157,7 +210,6 @@ class Maker(ABC):
     # --- ways ---------------------------------------------------------------------------------------------------------
 
     def way(self, seeds: list[int], steps: int) -> list[str]:
-        """Write the way between seeds and back; a sentence on each file."""
         contract, options = self.generator.contract, self.options
         conditional = contract.input("label") is not None
         label: str | int | None = options.label
@@ -165,16 +217,10 @@ class Maker(ABC):
             label = 0 if options.label is None else number(contract, options.label)
         there, total = (len(seeds) - 1) * steps + 1, len(seeds) * steps
         told = None if self.number is None or min(len(seeds), steps) < 1 else self.number.way(there, total)
-        samples = self.generator.interpolate(seeds, steps, label, options.truncation, options.batch, True, told)
+        samples = self.generator.interpolate(seeds, steps, label, options.truncation, self.batch, True, told)
         named = "-".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]}-to-{seeds[-1]}-of-{len(seeds)}"
         stem = f"seeds{named}" + (f"-{plain(contract.labels[int(label or 0)])}" if conditional else "")
         return self.save_way(self.finished(samples), there, steps, stem)
-
-    def _classes(self, text: str | None) -> list[str] | None:
-        """The classes that take turns: the text's parts between commas, unless a class is named so with its commas."""
-        if text is None:
-            return None
-        return [text] if text in self.generator.contract.labels else [part.strip() for part in text.split(",")]
 
 
 def plain(name: str) -> str:

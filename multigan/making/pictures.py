@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multigan.errors import UserError
-from multigan.making.maker import Maker, Samples
+from multigan.making.maker import FileMaker, Samples
 from multigan.pictures import FORMATS, class_grid, enlarge, grid, save_gif, save_image, to_image, to_uint8
 
 
-class Pictures(Maker):
+class Pictures(FileMaker):
     """Samples `[N, H, W, C]` in 0..255."""
 
     many = "pictures"
     formats = FORMATS
+    takes = frozenset({"truncation"})
     shown = 1024
 
     def check(self) -> None:
-        if self.options.bits is not None or self.options.normalize:
-            raise UserError("--bits and --normalize are for sounds, and this model makes pictures: leave them away.")
         self.generator.check_pictures()
 
     def finished(self, samples: Samples) -> Samples:
@@ -31,7 +29,7 @@ class Pictures(Maker):
         save_image(class_grid(samples, names) if names else grid(enlarge(samples)), path)
 
     def save_way(self, samples: Samples, there: int, steps: int, stem: str) -> list[str]:
-        strip, film = self.options.folder / f"{stem}-strip.{self.format}", self.options.folder / f"{stem}.gif"
+        strip, film = self.folder / f"{stem}-strip.{self.format}", self.folder / f"{stem}.gif"
         pixels = enlarge(samples)
         save_image(grid(pixels[:there] if len(pixels) >= there else pixels, columns=steps), strip)
         save_gif(pixels, film, seconds=len(pixels) / 12)

@@ -8,16 +8,17 @@ from typing import BinaryIO
 import numpy as np
 
 from multigan.errors import UserError
-from multigan.making.maker import Maker, Samples
+from multigan.making.maker import FileMaker, Samples
 from multigan.pictures import save_image
 from multigan.sounds import FORMATS, check_format, loudest_to_one, pcm, save_sound, sheet
 
 
-class Sounds(Maker):
+class Sounds(FileMaker):
     """Samples `[N, C, T]` in [-1, 1]."""
 
     many = "sounds"
     formats = FORMATS
+    takes = frozenset({"truncation", "bits", "normalize"})
     shown = 64
 
     def check(self) -> None:
@@ -45,7 +46,7 @@ class Sounds(Maker):
         save_image(sheet(samples, names), path)
 
     def save_way(self, samples: Samples, there: int, steps: int, stem: str) -> list[str]:
-        path, picture = self.options.folder / f"{stem}.{self.format}", self.options.folder / f"{stem}.png"
+        path, picture = self.folder / f"{stem}.{self.format}", self.folder / f"{stem}.png"
         save_sound(np.concatenate(list(samples[:there]), axis=1), self.rate, path, self.bits)
         save_image(sheet(samples[:there]), picture)
         return [f"the way in {there} sounds, one after another: {path}", f"their spectrograms: {picture}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -21,14 +21,10 @@ from multigan.runtime.numbers import Number, bounds_of
 from multigan.runtime.numbers import resolve as resolve_numbers
 from multigan.runtime.onnx_file import read
 from multigan.runtime.session import device_of, open_session
-
-V = TypeVar("V", bound=np.generic)
-
-MOST = 1_000_000
-"""Samples in one call: beyond, a mistyped number fills the memory."""
+from multigan.runtime.texts import MOST, Texts, check_count, part_of
 
 
-class Generator:
+class Generator(Texts):
     """A generator that `multigan export` wrote.
 
     contract: what the file says of itself. device: `cpu` or `cuda`, where it really runs.
@@ -60,7 +56,8 @@ class Generator:
         start: int = 0,
         number: Number = None,
     ) -> NDArray[np.float32]:
-        """Samples `start` to `start + n` of `seed`: float32 `[n, C, H, W]` in [-1, 1] for pictures.
+        """Samples `start` to `start + n` of `seed`: float32 `[n, C, H, W]` in [-1, 1] for pictures, int64 `[n, T]` for
+        texts (`texts` gives strings).
 
         Sample i of a seed is the same whatever n, `start` and `batch`. label: a name, a class number, or one of those
         for each sample; None gives sample i the class i mod (number of classes). number: of a model that is told one,
@@ -69,15 +66,15 @@ class Generator:
         batch: how many go through the graph at once. Raises UserError where an argument is out of range or the label is
         unknown.
         """
-        self._check_count("n", n, MOST)
-        self._check_count("batch", batch, MOST)
+        check_count("n", n, MOST)
+        check_count("batch", batch, MOST)
         labels = resolve(self.contract, label, n, start)
         numbers = resolve_numbers(self.contract, number, n)
         parts = []
         for first in range(0, n, batch):
             count = min(batch, n - first)
             part = slice(first, first + count)
-            classes, told = _part(labels, part), _part(numbers, part)
+            classes, told = part_of(labels, part), part_of(numbers, part)
             parts.append(self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes, told)))
         return np.concatenate(parts)
 
@@ -108,8 +105,8 @@ class Generator:
             raise UserError("this model has no latent to move through.")
         if len(seeds) < 2:
             raise UserError(f"interpolation needs at least 2 seeds, such as 7,8,9, and got {len(seeds)}.")
-        self._check_count("steps", steps, MOST // len(seeds))
-        self._check_count("batch", batch, MOST)
+        check_count("steps", steps, MOST // len(seeds))
+        check_count("batch", batch, MOST)
         points = np.concatenate([noise.latents(latent, seed, 0, 1, truncation) for seed in seeds])
         latents = interpolation.path(points, steps, latent, closed)
         labels = resolve(self.contract, 0 if label is None and self.contract.labels else label, len(latents))
@@ -132,32 +129,49 @@ class Generator:
         for first in range(0, len(latents), batch):
             here = slice(first, first + batch)
             part = latents[here]
-            classes, told = _part(labels, here), _part(numbers, here)
+            classes, told = part_of(labels, here), part_of(numbers, here)
             inputs = noise.inputs(self.contract, seed, 0, 1, None, classes, told)
             for each in self.contract.inputs:
                 if each.kind == "noise":  # the same along all the way, which would jump otherwise
                     inputs[each.name] = inputs[each.name].repeat(len(part), axis=0)
             yield self._run({**inputs, latent.name: part})
 
+    # --- running ----------------------------------------------------------------------------------------------------
+
     def _run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        return self._checked(self._outputs(inputs, [self.contract.output.name])[0], inputs)
+
+    def _outputs(self, inputs: dict[str, NDArray[Any]], names: list[str]) -> list[NDArray[Any]]:
         try:
-            output = np.asarray(self.session.run([self.contract.output.name], inputs)[0])
+            return [np.asarray(each) for each in self.session.run(names, inputs)]
         except Exception as error:
             text = str(error).strip().splitlines()
             raise UserError(
                 f"onnxruntime could not run the model on {self.device}: {text[0] if text else error}"
             ) from error
-        wanted = [axis for axis in self.contract.output.shape if isinstance(axis, int)]
-        batch = max((len(value) for value in inputs.values() if value.ndim), default=1)
-        if output.shape[0] != batch or list(output.shape[1:]) != wanted:
+
+    def _checked(self, output: NDArray[Any], inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """The output, where it is what the contract says."""
+        said = self.contract.output
+        axes = {"batch": max((len(value) for value in inputs.values() if value.ndim), default=1)}
+        for each in self.contract.inputs:
+            named = zip(each.shape[1:], inputs[each.name].shape[1:], strict=True)
+            axes |= {axis: size for axis, size in named if isinstance(axis, str)}
+        wanted = [axes["batch"], *(axes.get(axis, -1) if isinstance(axis, str) else axis for axis in said.shape[1:])]
+        if list(output.shape) != wanted:
             raise UserError(
-                f"the model gave {list(output.shape)} for {batch} samples, where its contract says "
-                f"{self.contract.output.shape}: export it again."
+                f"the model gave {list(output.shape)} for {axes['batch']} samples, where its contract says "
+                f"{said.shape}: export it again."
             )
         if not np.isfinite(output).all():
             raise UserError(
                 "the model gives values that are not numbers: its training went wrong, export another checkpoint."
             )
+        low, high = said.minimum, said.maximum
+        if said.dtype == "int64" and not (
+            low is not None and high is not None and low <= output.min() and output.max() <= high
+        ):
+            raise UserError("the model gives symbols that its vocabulary does not have: export it again.")
         return output
 
     def check_pictures(self) -> None:
@@ -167,13 +181,3 @@ class Generator:
         shape = self.contract.output.shape
         if len(shape) != 4 or shape[1] not in (1, 3, 4):
             raise UserError(f"this model's output {shape} is no batch of pictures with 1, 3 or 4 channels.")
-
-    @staticmethod
-    def _check_count(name: str, value: int, most: int) -> None:
-        if not 1 <= value <= most:
-            raise UserError(f"{name} {value} is out of range: choose a whole number from 1 to {most}.")
-
-
-def _part(values: NDArray[V] | None, part: slice) -> NDArray[V] | None:
-    """Some of an array that may be absent."""
-    return None if values is None else values[part]

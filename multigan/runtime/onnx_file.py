@@ -20,6 +20,8 @@ from multigan.errors import UserError
 LARGEST = 2**31 - 1
 """Bytes of a file that protobuf can hold."""
 _DEEPEST = 64
+LONGEST = 2**16
+"""Symbols of one text."""
 _LARGEST_DRAW = 2**24
 """Values of noise for one sample."""
 
@@ -102,12 +104,23 @@ def read(path: str | Path) -> OnnxFile:
 
 def _sound(contract: Contract) -> bool:
     """Whether the contract's parts agree, and ask for no more noise than a machine can draw."""
-    drawn = [each.shape[1:] for each in contract.inputs if each.kind in ("latent", "noise")]
+    longest = max(contract.extra["length"], contract.extra.get("longest", 0)) if _has_lengths(contract) else None
+    drawn = [
+        [longest if axis == "length" else axis for axis in each.shape[1:]]
+        for each in contract.inputs
+        if each.kind in ("latent", "noise")
+    ]
     return (
         (bool(contract.labels) or contract.input("label") is None)
-        and all(not isinstance(axis, str) for shape in drawn for axis in shape)
-        and all(math.prod(int(axis) for axis in shape) <= _LARGEST_DRAW for shape in drawn)
+        and all(isinstance(axis, int) for shape in drawn for axis in shape)
+        and all(math.prod(int(axis or 0) for axis in shape) <= _LARGEST_DRAW for shape in drawn)
     )
+
+
+def _has_lengths(contract: Contract) -> bool:
+    """Whether the contract says how long its samples are: `length`, and no more than `longest` where that is there."""
+    length, longest = contract.extra.get("length"), contract.extra.get("longest", LONGEST)
+    return type(length) is int and type(longest) is int and 1 <= length <= longest <= LONGEST
 
 
 def summarize(content: memoryview) -> Summary:

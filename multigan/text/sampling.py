@@ -31,7 +31,12 @@ def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     logits `[N, V]`, which are overwritten; uniform `[N]` in [0, 1); gives int64 `[N]`. Two running sums, over blocks of
     about sqrt(V) symbols and then within one, take a fraction of the time of one over V.
     """
-    weights = logits.sub_(logits.amax(dim=1, keepdim=True)).exp_()
+    return pick(logits.sub_(logits.amax(dim=1, keepdim=True)).exp_(), uniform)
+
+
+def pick(weights: Tensor, uniform: Tensor) -> Tensor:
+    """The symbol at which the running sum of `weights` `[N, V]` passes the share `uniform` `[N]` of the whole; see
+    `draw`."""
     size, block = weights.shape[1], block_of(weights.shape[1])
     if block == size:
         return _passed(weights, uniform * weights.sum(dim=1))[0]

@@ -1,0 +1,223 @@
+"""A generator of text as one ONNX graph, with the loop over its symbols inside.
+
+torch exports one turn of the loop; here it becomes the body of a Scan over the length. There is one for each way to
+draw a symbol, and Ifs around them: what is not asked for costs nothing. They share the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+import onnx
+import torch
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from multigan.contract import Contract
+from multigan.exporters.graph import OPSET, finished, traced
+from multigan.text.networks.policy import State
+from multigan.text.networks.sampler import Sampler, Way
+
+_ROWS = 2
+"""Texts of the trace: torch would take one for a constant."""
+_SCANNED = ("noise", "prefix")
+_SCALARS = ("temperature", "top_k", "top_p")
+
+
+class _Parts(nn.Module):
+    """What the graph is made of, in one trace: the beginning, and a turn in each way."""
+
+    def __init__(self, sampler: Sampler):
+        super().__init__()
+        self.sampler = sampler
+
+    def forward(
+        self,
+        noise: Tensor,
+        prefix: Tensor,
+        symbol: Tensor,
+        living: Tensor,
+        state: State,
+        temperature: Tensor,
+        top_k: Tensor,
+        top_p: Tensor,
+        label: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        *begun, memory = self.sampler.begin(noise.shape[0], label)
+        logits, after = self.sampler.foretell(symbol, state)
+        found = [*begun, *memory, *after]
+        for way in get_args(Way):
+            drawn, total = self.sampler.choose(logits, noise, temperature, top_k, top_p, way)
+            found += self.sampler.settle(logits, total, drawn, prefix, living)
+        return tuple(found)
+
+
+def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
+    """The ONNX model of a `frozen` sampler of texts.
+
+    It takes the contract's inputs, which have the names of the sampler's arguments, with batch and length of any size,
+    and gives the contract's output and, under the name in `contract.extra["log_probability"]`, that of each symbol,
+    `[batch, length]`, in the weights' type. Opset, version and metadata as `to_onnx`. Raises UserError where torch
+    cannot export it.
+    """
+    parts, held = _trace(sampler, conditional=contract.input("label") is not None)
+    results = {contract.output.name: "symbol", str(contract.extra["log_probability"]): "chance"}
+    types = {each.name: each.type.tensor_type.elem_type for each in (*parts.input, *parts.output)}
+    weights = {each.name: each for each in parts.initializer}
+    named = _by_content(weights.values())
+
+    def texts(prefix: str) -> list[ValueInfoProto]:
+        return [_value(prefix + name, types[f"plain.{each}"], ["batch", "length"]) for name, each in results.items()]
+
+    def branch(node: NodeProto, name: str) -> GraphProto:
+        return helper.make_graph([node], name, [], texts(f"{name}."))
+
+    # What begins a text is told its rows and labels alone: whatever else it reads, it counts the rows.
+    rows = {each.name: each.name if each.name == "label" else "noise" for each in parts.input}
+    nodes = _part(parts, [(f"begun.{each}", f"begun.{each}") for each in held], rows | named, "begun")
+    begun = _merged(nodes, [f"begun.{each}" for each in held])
+    loops = {way: branch(_loop(parts, way, held, begun, results, named), way) for way in get_args(Way)}
+    calm = helper.make_node(
+        "If",
+        ["is_plain"],
+        [f"calm.{name}" for name in results],
+        then_branch=loops["plain"],
+        else_branch=loops["warm"],
+    )
+    nodes += [
+        helper.make_node("Greater", ["top_k", "none"], ["is_few"]),
+        helper.make_node("Less", ["top_p", "one"], ["is_likely"]),
+        helper.make_node("Or", ["is_few", "is_likely"], ["is_cut"]),
+        helper.make_node("Equal", ["temperature", "one"], ["is_plain"]),
+        helper.make_node("If", ["is_cut"], list(results), then_branch=loops["cut"], else_branch=branch(calm, "calm")),
+    ]
+    shared = [weights[name] for name in dict.fromkeys(named.values())]
+    shared += [_scalar("none", types["top_k"], 0), _scalar("one", types["temperature"], 1)]
+    takes = [_value(each.name, types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
+    graph = helper.make_graph(nodes, "main_graph", takes, texts(""), shared)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="multigan")
+    return finished(model, contract)
+
+
+def _trace(sampler: Sampler, conditional: bool) -> tuple[GraphProto, list[str]]:
+    """The graph of `_Parts`, and the names of what a turn hands to the next.
+
+    Its results are called `begun.NAME` of all those, `after.NAME` of the network's memory among them, and
+    `WAY.NAME` of `symbol`, `living` and `chance`.
+    """
+    label = torch.zeros(_ROWS, dtype=torch.long)
+    symbol, living, begun = sampler.begin(_ROWS, label)
+    # A tensor of its own for each: torch takes one that is there twice for one argument.
+    state = tuple(each.clone() for each in begun)
+    temperature, top_p, noise = (torch.ones(shape, dtype=sampler.policy.dtype) for shape in ((), (), _ROWS))
+    top_k, prefix = torch.zeros((), dtype=torch.long), torch.full((_ROWS,), -1)
+    arguments: tuple[Any, ...] = (noise, prefix, symbol, living, state, temperature, top_k, top_p)
+    memory = [f"state.{place}" for place in range(len(state))]
+    held = ["symbol", "living", *memory]
+    names = [*_SCANNED, *held, *_SCALARS]
+    rows = {0: torch.export.Dim.DYNAMIC}
+    shapes: tuple[Any, ...] = (rows, rows, rows, rows, tuple(rows for _ in state), None, None, None)
+    results = [f"begun.{each}" for each in held] + [f"after.{each}" for each in memory]
+    results += [f"{way}.{each}" for way in get_args(Way) for each in ("symbol", "living", "chance")]
+    if conditional:
+        arguments, names, shapes = (*arguments, label), [*names, "label"], (*shapes, rows)
+    return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes).graph, held
+
+
+def _loop(
+    parts: GraphProto,
+    way: str,
+    held: Sequence[str],
+    begun: Sequence[str],
+    results: Mapping[str, str],
+    named: Mapping[str, str],
+) -> NodeProto:
+    """One way's turns over the length, from what is `begun`, on the noise and the prefix around it."""
+    return helper.make_node(
+        "Scan",
+        [*begun, *_SCANNED],
+        [*(f"{way}.last.{each}" for each in held), *(f"{way}.{name}" for name in results)],
+        body=_body(parts, way, held, results, named),
+        num_scan_inputs=len(_SCANNED),
+        scan_input_axes=[1] * len(_SCANNED),
+        scan_output_axes=[1] * len(results),
+    )
+
+
+def _body(
+    parts: GraphProto, way: str, held: Sequence[str], results: Mapping[str, str], named: Mapping[str, str]
+) -> GraphProto:
+    """One turn as a Scan's body, which sees the scalars and the weights around it."""
+    source = {each: f"after.{each}" if each.startswith("state") else f"{way}.{each}" for each in held}
+    given = {each: f"{way}.before.{each}" for each in (*held, *_SCANNED)}
+    wanted = [(source[each], f"{way}.after.{each}") for each in held]
+    wanted += [(f"{way}.{each}", f"{way}.next.{name}") for name, each in results.items()]
+    types = {each.name: each.type.tensor_type for each in (*parts.input, *parts.output)}
+    takes = [_like(given[each], types[each]) for each in (*held, *_SCANNED)]
+    gives = [_like(name, types[each]) for each, name in wanted]
+    seen = {name: name for name in _SCALARS}
+    return helper.make_graph(_part(parts, wanted, given | seen | dict(named), way), way, takes, gives)
+
+
+def _part(
+    parts: GraphProto, wanted: Sequence[tuple[str, str]], known: Mapping[str, str], prefix: str
+) -> list[NodeProto]:
+    """Copies of the nodes that make what is `wanted`, pairs of its name in `parts` and here. known: the names here of
+    inputs and weights; all else is named by its `prefix`, so that no name is twice in a graph and what it contains."""
+    needed, nodes = {each for each, _ in wanted}, []
+    for node in reversed(parts.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    names = dict(reversed(wanted)) | {"": ""} | dict(known)
+    found = []
+    for node in reversed(nodes):
+        copy = NodeProto()
+        copy.CopyFrom(node)
+        copy.name = f"{prefix}.{node.name}"
+        for field in (copy.input, copy.output):
+            field[:] = [names.get(each, f"{prefix}.{each}") for each in field]
+        found.append(copy)
+    made = {each for node in found for each in node.output}
+    found += [helper.make_node("Identity", [names[old]], [new]) for old, new in wanted if new not in made]
+    return found
+
+
+def _merged(nodes: list[NodeProto], wanted: Sequence[str]) -> list[str]:
+    """Leave one of several equal nodes, in place, and say what the `wanted` values are then called: onnxruntime would
+    do it, with a warning where a loop takes both."""
+    first: dict[tuple[str, tuple[str, ...], bytes], Sequence[str]] = {}
+    names: dict[str, str] = {}
+    for node in list(nodes):
+        node.input[:] = [names.get(each, each) for each in node.input]
+        settings = onnx.NodeProto(attribute=node.attribute).SerializeToString(deterministic=True)
+        kept = first.setdefault((node.op_type, tuple(node.input), settings), node.output)
+        if node.op_type == "Identity":
+            kept = node.input
+        if kept is not node.output:
+            names.update(zip(node.output, kept, strict=True))
+            nodes.remove(node)
+    return [names.get(each, each) for each in wanted]
+
+
+def _by_content(weights: Iterable[TensorProto]) -> dict[str, str]:
+    """The name of the first of those with the same content, for each."""
+    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    contents = ((each, numpy_helper.to_array(each).tobytes()) for each in weights)
+    return {each.name: first.setdefault((each.data_type, tuple(each.dims), held), each.name) for each, held in contents}
+
+
+def _like(name: str, kind: onnx.TypeProto.Tensor) -> ValueInfoProto:
+    """A value of another's type and shape."""
+    value = ValueInfoProto(name=name)
+    value.type.tensor_type.CopyFrom(kind)
+    return value
+
+
+def _value(name: str, kind: int, shape: Sequence[str]) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _scalar(name: str, kind: int, value: int) -> TensorProto:
+    return helper.make_tensor(name, kind, [], [value])
