@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,3 +208,11 @@ def test_the_picture_shows_each_curve_and_the_floor(tmp_path) -> None:
     lines = [(each[100:-100, 300:-300].sum(axis=2) < 90).sum(axis=1).max() for each in (alone, both)]
     assert lines[1] > lines[0] + 100  # the dotted floor across the picture
     assert pixels("none.png", [Point("A", 1.0, float("nan"), 1.0, 10)]).shape == both.shape
+
+
+def test_a_figure_that_no_seed_changes_is_drawn_without_a_bar(tmp_path: Path) -> None:
+    value = 0.1 + 1e-17
+    points = [Point("one", 1.0, value * 3 / 3, 0.7, 10, seed) for seed in range(3)]
+    spread = means([*points, *(Point("one", 0.5, 0.3, 0.1 * 3, 10, seed) for seed in range(3))])[0].diversity
+    assert spread.low <= spread.mean <= spread.high
+    assert draw(points, ORACLE, tmp_path / "sweep.png").stat().st_size > 1000

@@ -121,7 +121,8 @@ class Spread:
 
     @staticmethod
     def of(values: Sequence[float]) -> Spread:
-        return Spread(float(np.mean(values)), min(values), max(values))
+        low, high = min(values), max(values)
+        return Spread(float(np.clip(np.mean(values), low, high)), low, high)  # rounding may put the mean outside
 
     def __str__(self) -> str:
         return f"{self.mean:.4g}" if self.low == self.high else f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
