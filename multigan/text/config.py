@@ -273,6 +273,10 @@ class TextRecipe(GameRecipe):
         """Samples after which the generator plays."""
         return self.likelihood.samples + self.warmup
 
+    def has_played(self, samples: int) -> bool:
+        """Whether, after so many samples, there has been a turn of the game, and so a baseline."""
+        return samples >= self.game_starts + self.training.batch
+
     @model_validator(mode="after")
     def _fits(self) -> TextRecipe:
         objective, network = self.objective, self.discriminator

@@ -160,7 +160,7 @@ class _Measuring:
         found = []
         for name, called in ((AVERAGED, self.recipe.objective.kind), (BASELINE, "likelihood")):
             policy = self.plan.networks.get(name)
-            begun = name == AVERAGED or self.plan.seen > self.recipe.game_starts
+            begun = name == AVERAGED or self.recipe.has_played(self.plan.seen)
             if isinstance(policy, Policy) and begun:
                 found.append(Candidate(called, self._of_policy(policy), policy))
         return found

@@ -97,7 +97,7 @@ class TextEvaluator:
     """`multigan.heads.Evaluator`: of the averaged generator and of the likelihood baseline, by the same noise."""
 
     def __init__(self, recipe: TextRecipe, stream: TextStream, device: torch.device):
-        self._begins = recipe.game_starts
+        self._has_played = recipe.has_played
         count = min(recipe.evaluation.samples, max(64, len(stream)))
         self._measure = measure_of(recipe, stream, recipe.evaluation.samples)
         self.name = self._measure.first
@@ -112,7 +112,7 @@ class TextEvaluator:
         figures: dict[str, float] = {}
         for name, ending in GENERATORS.items():
             policy = networks.get(name)
-            if isinstance(policy, Policy) and (name == AVERAGED or samples > self._begins):
+            if isinstance(policy, Policy) and (name == AVERAGED or self._has_played(samples)):
                 for key, value in self._measure(self._texts(policy), policy).items():
                     figures[key + ending] = value
         return figures
