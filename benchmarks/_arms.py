@@ -72,11 +72,16 @@ def trained(
     return {**found, "shown": shown, "samples_per_second": speed(folder)}
 
 
-def train(recipe: str, modality: str, data: Path, folder: Path, minutes: float | None, changes: list[str]) -> None:
+def train(
+    recipe: str, modality: str, data: Path | None, folder: Path, minutes: float | None, changes: list[str]
+) -> None:
+    """A training of the command line. data: absent: the recipe's own."""
     settings = [part for each in changes for part in ("--set", each)]
     limit = [] if minutes is None else ["--minutes", f"{minutes:g}"]
     options: list[str | Path] = ["--out", folder, "--device", "cpu", *limit]
-    multigan("train", modality, "--recipe", recipe, "--data", data, *settings, *options)
+    if data is not None:
+        options += ["--data", data]
+    multigan("train", modality, "--recipe", recipe, *settings, *options)
 
 
 def speed(folder: Path) -> float:
