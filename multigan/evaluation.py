@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,15 @@ LABEL = "label_column"
 class Model:
     """An opened generator. run: called with (seed, start, count, told), gives float32 samples `[count, ...]`.
 
-    kind: in words, for the report.
+    kind: in words, for the report. exported: the opened file, networks: a checkpoint's generators by name; one of them.
     """
 
     kind: str
     contract: Contract
     recipe: Recipe
     run: Run
+    exported: Generator | None = None
+    networks: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_model(path: Path, device: str = "cpu") -> Model:
@@ -54,9 +56,10 @@ def open_model(path: Path, device: str = "cpu") -> Model:
             return generator.sample(count, seed, classes, batch=BATCH, start=start, number=numbers)
 
         recipe = parse(generator.contract.recipe, f"the recipe inside {path}")
-        return Model(f"exported model, on {generator.device}", generator.contract, recipe, run_onnx)
+        return Model(f"exported model, on {generator.device}", generator.contract, recipe, run_onnx, generator)
 
     recipe, network, samples = checkpoint.load_generator(path)
+    networks = checkpoint.load_generators(path) if recipe.modality == "text" else {}
     network.to(device)
     contract = heads.contract(recipe, samples)
 
@@ -67,7 +70,7 @@ def open_model(path: Path, device: str = "cpu") -> Model:
         made: NDArray[np.float32] = network(**inputs).float().cpu().numpy()
         return made
 
-    return Model(f"averaged weights (EMA), torch on {device}", contract, recipe, run_torch)
+    return Model(f"averaged weights (EMA), torch on {device}", contract, recipe, run_torch, None, networks)
 
 
 def evaluate(
@@ -100,7 +103,21 @@ def evaluate(
         raise UserError(f"{path} does not say where its data ({recipe.data.source}) lies: name the place with --data.")
     said = f"{path.name}: {model.kind}, after {model.contract.samples_seen:,} real samples shown"
     role = "the data that it was trained on" if source is None else "given with --data"
-    plan = Plan(count, seed, measured_by, k, search, precision, device, said, role, progress)
+    plan = Plan(
+        count,
+        seed,
+        measured_by,
+        k,
+        search,
+        precision,
+        device,
+        said,
+        role,
+        progress,
+        model.exported,
+        model.networks,
+        model.contract.samples_seen,
+    )
     room = importlib.import_module(f"multigan.{recipe.modality}.evaluation")
     room.check(plan)
     try:

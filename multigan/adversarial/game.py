@@ -144,10 +144,11 @@ class Game:
     def fakes(self, batch: Batch) -> Tensor:
         """Generated samples for the batch's conditions, built once from this draw's latents.
 
-        They carry the generator's graph in a step that trains it, and are detached in every other.
+        They carry the generator's graph in a step that trains it, and are detached in every other. Discrete samples
+        have none.
         """
         graph = self._training == "generator" or self._share
-        if self._fakes is None or (graph and not self._fakes.requires_grad):
+        if self._fakes is None or (graph and self._fakes.is_floating_point() and not self._fakes.requires_grad):
             with torch.set_grad_enabled(graph):
                 self._fakes = self.generate(self.noise(), batch)
         return self._fakes if self._training == "generator" else self._fakes.detach()

@@ -25,11 +25,16 @@ class Objective(Protocol):
 
 
 class Discriminator:
-    """The adversarial loss of the discriminator, and the penalties that are due in this step."""
+    """The adversarial loss of the discriminator, and the penalties that are due in this step.
 
-    def __init__(self, loss: Loss, penalties: Sequence[Penalty] = ()):
+    together: real and generated samples go through in one pass, where there is no penalty: for a discriminator that
+    judges each sample by itself, so that it makes no difference but time. Both kinds of samples need the same type.
+    """
+
+    def __init__(self, loss: Loss, penalties: Sequence[Penalty] = (), together: bool = False):
         self.loss = loss
         self.penalties = list(penalties)
+        self.together = together
 
     def __call__(self, game: Game, batch: Batch) -> tuple[Tensor, Figures]:
         due = [penalty for penalty in self.penalties if penalty.due(game.now.step)]
@@ -37,7 +42,10 @@ class Discriminator:
         samples = {"real": batch.sample, "fake": game.fakes(batch)}
         if "between" in points:
             samples["between"] = _between(game, samples["real"], samples["fake"])
-        seen = {kind: _judge_at(game, batch, sample, kind, kind in points) for kind, sample in samples.items()}
+        if self.together and not due:
+            seen = _judge_together(game, batch, samples)
+        else:
+            seen = {kind: _judge_at(game, batch, sample, kind, kind in points) for kind, sample in samples.items()}
         real, fake = seen["real"][1], seen["fake"][1]
         loss = self.loss.discriminator(real, fake)
         figures = {"discriminator": loss.detach(), "confidence": confidence(real.detach(), fake.detach())}
@@ -74,6 +82,15 @@ def _judge_at(game: Game, batch: Batch, sample: Tensor, kind: str, penalised: bo
     if penalised and game.penalize == "after":
         point = seen = seen.detach().requires_grad_()
     return point, game.judge(seen, batch, kind, twice=penalised)
+
+
+def _judge_together(game: Game, batch: Batch, samples: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+    """As `_judge_at` for each kind of samples, in one pass."""
+    points = {kind: sample.detach() for kind, sample in samples.items()}
+    seen = torch.cat([game.augment(point, kind) for kind, point in points.items()])
+    told = {name: torch.cat([value] * len(points)) for name, value in batch.conditions.items()}
+    logits = game.judge(seen, Batch(batch.sample, told), "both").chunk(len(points))
+    return dict(zip(points, zip(points.values(), logits, strict=True), strict=True))
 
 
 def _between(game: Game, real: Tensor, fake: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,32 +11,44 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from multigan.metrics import Report
     from multigan.runtime import Generator
 
 DRAWN, HEARD = 10, 8
 """Digits and sounds of each class that are made."""
 MEASURED = 600
 """Sounds that are compared with the real ones."""
+NAMED, COMPARED = 60, 1000
+"""Names that are shown, and that are compared."""
+COMPARISON = {
+    "n-gram NLL": "surprise of a model of held-out names at these (quality)",
+    "reverse perplexity": "surprise of a model of these at held-out names (diversity)",
+    "NLL_test": "surprise of the generator itself at held-out names",
+    "novel": "not among the names it learned from",
+    "unique": "different from each other",
+}
+"""Of a report of names: figures, and what they are in words."""
 
 
 @dataclass(frozen=True)
 class Quick:
     """A modality's quick start. stem: of its files. begun: what is trained, in a sentence. show: called with the
-    exported file and the data's source, writes what the generator makes beside the file; sentences on it. own: what
-    the user's own data is."""
+    exported file, the checkpoint and the data's source, writes what the generator makes beside the file; sentences on
+    it. own: what the user's own data is. place: how a command line names it."""
 
     recipe: str
     stem: str
     begun: str
-    show: Callable[[Path, str | None], list[str]]
+    show: Callable[[Path, Path, str | None], list[str]]
     own: str
+    place: str = "FOLDER"
 
 
 def quickstart(
-    what: Annotated[Literal["image", "audio"], typer.Argument(help="Digits, or drums.")] = "image",
+    what: Annotated[Literal["image", "audio", "text"], typer.Argument(help="Digits, drums, or names.")] = "image",
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's folder.", show_default="runs/quickstart or runs/drums"),
+        typer.Option(help="The run's folder.", show_default="runs/quickstart, runs/drums or runs/names"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.", min=0)] = 0,
     minutes: Annotated[
@@ -46,7 +59,7 @@ def quickstart(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Train on digits or drums, export, and make new ones. They come with multigan, and it takes minutes."""
+    """Train on digits, drums or names, export, and make new ones. They come with multigan, and it takes minutes."""
     from multigan.extras import need_all
 
     need_all("train")
@@ -64,21 +77,21 @@ def quickstart(
     model = outcome.run.folder / f"{quick.stem}.onnx"
     display.say(str(export(outcome.weights, model)))
     display.say("")
-    for line in quick.show(model, chosen.data.source):
+    for line in quick.show(model, outcome.weights, chosen.data.source):
         display.say(line)
     for line in (
         f"  the generator:     {model}",
-        f"  how it learned:    {outcome.run.movie}",
+        f"  how it learned:    {outcome.run.movie if outcome.run.movie.exists() else outcome.run.previews}",
         "",
-        f"Next, with a folder of your own {quick.own} (subfolders become classes):",
-        f"  multigan train {what} --data FOLDER",
+        f"Next, with {quick.own}:",
+        f"  multigan train {what} --data {quick.place}",
         "  multigan export --onnx",
         "  multigan generate model.onnx -n 64",
     ):
         display.say(line)
 
 
-def _digits(model: Path, source: str | None) -> list[str]:
+def _digits(model: Path, weights: Path, source: str | None) -> list[str]:
     """A labelled grid, a row for each class."""
     from multigan.pictures import class_grid, enlarge, grid, save_image, to_uint8
     from multigan.runtime import Generator
@@ -95,7 +108,7 @@ def _digits(model: Path, source: str | None) -> list[str]:
     ]
 
 
-def _drums(model: Path, source: str | None) -> list[str]:
+def _drums(model: Path, weights: Path, source: str | None) -> list[str]:
     """Sounds, their spectrograms, and what a comparison with the real ones says."""
     from multigan import evaluation
     from multigan.making import Options, maker_of
@@ -130,10 +143,44 @@ def _drums(model: Path, source: str | None) -> list[str]:
     return lines
 
 
+def _names(model: Path, weights: Path, source: str | None) -> list[str]:
+    """Names, and how they compare with the likelihood baseline's and with real ones."""
+    from multigan import evaluation
+    from multigan.runtime import Generator
+
+    generator, compared = Generator.load(model), model.parent / "evaluation"
+    began = time.perf_counter()
+    made = generator.texts(NAMED)
+    took = 1000 * (time.perf_counter() - began) / NAMED
+    found = evaluation.evaluate(weights, source, count=COMPARED)
+    found.save(compared)
+    report = found.report
+    return [
+        f"Made {NAMED} new names through onnxruntime, {took:.1f} ms each:",
+        *(f"  {', '.join(made[at : at + 12])}" for at in range(0, NAMED, 12)),
+        "",
+        f"Of {COMPARED:,}, {report.figures['novel']:.0%} are not among the names that it learned from, and "
+        f"{report.figures['unique']:.0%} are different.",
+        "Against a copy that went on by maximum likelihood on the same names:",
+        *(f"  {line}" for line in _compared(report)),
+        f"  {report.headline}",
+        f"  the comparison:    {compared}/ (sweep.png: quality against diversity at each temperature)",
+    ]
+
+
+def _compared(report: Report) -> list[str]:
+    """The figures of a report that a few words explain, beside the baseline's and real texts'."""
+    rows = [f"{'':62}{'this one':>10}{'likelihood':>12}{'real ones':>11}"]
+    for name, words in COMPARISON.items():
+        if name in report.figures:
+            cells = (found.get(name) for found in (report.figures, report.baseline, report.floor))
+            shown = ["-" if cell is None else f"{cell:.3g}" for cell in cells]
+            rows.append(f"{words:62}{shown[0]:>10}{shown[1]:>12}{shown[2]:>11}")
+    return rows
+
+
 def _milliseconds(generator: Generator, count: int) -> float:
     """Of one of `count` samples."""
-    import time
-
     generator.sample(1)
     began = time.perf_counter()
     generator.sample(count)
@@ -146,13 +193,21 @@ QUICK = {
         "digits",
         "Training a generator of handwritten digits on 5,000 real ones that come with multigan.",
         _digits,
-        "pictures",
+        "a folder of your own pictures (subfolders become classes)",
     ),
     "audio": Quick(
         "drums",
         "drums",
         "Training a generator of drums on 91 real clips that come with multigan.",
         _drums,
-        "sounds",
+        "a folder of your own sounds (subfolders become classes)",
+    ),
+    "text": Quick(
+        "names",
+        "names",
+        "Training a generator of first names on 5,163 real ones that come with multigan.",
+        _names,
+        "texts of your own, one a line (or .jsonl, .csv, .parquet)",
+        "FILE.txt",
     ),
 }

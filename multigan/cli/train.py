@@ -10,7 +10,7 @@ import typer
 
 train = typer.Typer(no_args_is_help=True, help="Train a generator: from a recipe, or from a folder alone.")
 
-MADE = {"image": "pictures", "audio": "sounds"}
+MADE = {"image": "pictures", "audio": "sounds", "text": "text"}
 """What the generators of each modality make."""
 
 Recipe = Annotated[
@@ -19,7 +19,7 @@ Recipe = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="A folder, a parquet or arrow file, or a hub name; absent: the data that multigan carries.",
+        help="A folder, a table, of text a .txt, .jsonl or .csv file, or a hub name; absent: what multigan carries.",
         show_default=False,
     ),
 ]
@@ -103,7 +103,8 @@ def _train(
     )
     if outcome.stopped is not None and outcome.samples < chosen.training.samples:
         display.say(f"  go on:   multigan train {modality} --resume {outcome.run.folder}")
-    display.say(f"  look:    {outcome.run.movie} and {outcome.run.previews}/")
+    movie = f"{outcome.run.movie} and " if outcome.run.movie.exists() else ""
+    display.say(f"  look:    {movie}{outcome.run.previews}/")
     if outcome.run.best.exists():
         display.say(f"  best:    {outcome.run.best} by {outcome.run.metrics}; export takes it")
     display.say(f"  export:  multigan export --onnx {outcome.run.folder}")

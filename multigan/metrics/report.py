@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -49,6 +49,8 @@ class Plan:
     """What is measured. count: samples. seed: of them and of the choice of real ones. measured_by: an extractor, or the
     name of one; absent: the modality's own. k: neighbours for precision and recall. search: real samples searched for
     copies. precision: the extractor's arithmetic. model, role: the generator, and how the data relates to it, in words.
+    exported, networks: the opened generator (`multigan.runtime`), or a checkpoint's generators by name, for what a run
+    alone does not tell. seen: real samples that they have been shown.
     """
 
     count: int = 2000
@@ -61,6 +63,9 @@ class Plan:
     model: str = ""
     role: str = ""
     progress: Progress | None = None
+    exported: Any = None
+    networks: Mapping[str, Any] = field(default_factory=dict)
+    seen: int = 0
 
     def protocol(self, place: str, data: Data, shape: str) -> dict[str, Any]:
         """The report's first entries. place: where the real samples come from. shape: what is made of them."""
@@ -71,12 +76,15 @@ class Plan:
 @dataclass(frozen=True)
 class Report:
     """figures: of the generator. floor: the same measures between real samples and other real ones, what no generator
-    can be expected to beat. protocol: how they were made. notes: sentences about what limits them."""
+    can be expected to beat. protocol: how they were made. notes: sentences about what limits them. headline: what
+    matters most, in a sentence. baseline: the figures of what the generator has to beat, where there is one."""
 
     figures: dict[str, float]
     floor: dict[str, float]
     protocol: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    headline: str = ""
+    baseline: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The report as JSON, indented."""
@@ -85,10 +93,14 @@ class Report:
     def to_text(self) -> str:
         """A table of the figures beside the floor, then the protocol and the notes, for a terminal."""
         width = max(map(len, self.figures))
-        lines = [f"{'':{width}}  {'generated':>10}  {'real/real':>10}"]
-        for name, value in self.figures.items():
-            floor = f"{self.floor[name]:10.4g}" if name in self.floor else f"{'-':>10}"
-            lines.append(f"{name:{width}}  {value:10.4g}  {floor}")
+        columns = {"generated": self.figures, "likelihood": self.baseline, "real/real": self.floor}
+        if not self.baseline:
+            del columns["likelihood"]
+        lines = [self.headline, ""] if self.headline else []
+        lines.append("  ".join([" " * width, *(f"{name:>10}" for name in columns)]))
+        for name in self.figures:
+            cells = [f"{found[name]:10.4g}" if name in found else f"{'-':>10}" for found in columns.values()]
+            lines.append("  ".join([f"{name:{width}}", *cells]))
         label = max(map(len, self.protocol))
         lines += ["", *(f"{name:{label}}  {value}" for name, value in self.protocol.items())]
         lines += [line for note in self.notes for line in f"note: {note}".splitlines()]

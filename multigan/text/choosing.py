@@ -53,6 +53,10 @@ def settle(recipe: TextRecipe, gpu: bool = False) -> tuple[TextRecipe, list[str]
     if data.vocabulary is not None and data.length is not None and not recipe.open_condition:
         vocabulary_of(data)
         return recipe, []
+    if data.oracle is not None:
+        from multigan.text.data.oracles import oracle_settings  # which needs torch
+
+        return recipe.model_copy(update={"data": data.model_copy(update=oracle_settings(data))}), []
     corpus = read_corpus(data)
     why = list(corpus.notes)
     update: dict[str, Any] = {}

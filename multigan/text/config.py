@@ -64,6 +64,15 @@ class Symbols(Settings):
 Tokens = Annotated[Characters | Words | Bpe | Symbols, Field(discriminator="kind")]
 
 
+class OracleData(Settings):
+    """SeqGAN's oracle (Yu et al., 2017) in place of texts: an LSTM with random weights, whose symbols are numbers."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    texts: int = Field(10_000, ge=100, le=1_000_000)
+    weights: str | None = None
+    """An .npz file of the paper's arrays; absent: weights from N(0, 1) by the seed."""
+
+
 class TextData(Data):
     """Which texts, and how they become numbers `[T]`.
 
@@ -88,6 +97,8 @@ class TextData(Data):
     """The symbols by number, the end and the unknown first where there are any."""
     merges: list[str] | None = Field(None, max_length=LARGEST)
     """Of bpe: the pairs in the order in which they are merged, the two parts set apart by a tab."""
+    oracle: OracleData | None = None
+    """Texts are its samples, and `--data` is left away."""
 
     @model_validator(mode="after")
     def _told(self) -> TextData:
@@ -95,6 +106,11 @@ class TextData(Data):
             raise ValueError("number_column: a generator of text is told classes alone: leave it away")
         if self.streaming:
             raise ValueError("streaming: texts are held in memory: leave it away")
+        if self.oracle is not None:
+            if self.source is not None:
+                raise ValueError("oracle: its samples are the texts: leave --data (data.source) or data.oracle away")
+            if self.end or not isinstance(self.tokens, Words):
+                raise ValueError("oracle: its texts are of one length and of words: set end to false, tokens to words")
         return self
 
 
@@ -256,6 +272,10 @@ class TextRecipe(GameRecipe):
     def game_starts(self) -> int:
         """Samples after which the generator plays."""
         return self.likelihood.samples + self.warmup
+
+    def has_played(self, samples: int) -> bool:
+        """Whether, after so many samples, there has been a turn of the game, and so a baseline."""
+        return samples >= self.game_starts + self.training.batch
 
     @model_validator(mode="after")
     def _fits(self) -> TextRecipe:

@@ -22,11 +22,12 @@ from multigan.heads import Data, Evaluator
 from multigan.text import phases
 from multigan.text.choosing import settle
 from multigan.text.config import Gumbel, LikelihoodOnly, Rollouts, TextRecipe
-from multigan.text.data.stream import open_stream
+from multigan.text.data.stream import TextStream, open_stream
+from multigan.text.data.vocabularies import vocabulary_of
+from multigan.text.measuring import TextEvaluator
 from multigan.text.networks import Judge, Policy, Shape, build_discriminator, build_generator
 from multigan.text.networks.sampler import Sampler
 from multigan.text.rewards import LAGGED
-from multigan.vocabulary import Vocabulary
 
 PREVIEWS = 64
 REFERENCE = 2000
@@ -39,18 +40,10 @@ def resolve(recipe: TextRecipe) -> tuple[TextRecipe, list[str]]:
     return settle(recipe)
 
 
-def vocabulary_of(recipe: TextRecipe) -> Vocabulary:
-    """The vocabulary of a resolved recipe."""
-    data = recipe.data
-    if data.vocabulary is None or data.length is None:
-        raise ValueError("the recipe is not resolved: its vocabulary or its length are missing")
-    return Vocabulary.of(data)
-
-
 def contract(recipe: TextRecipe, samples: int) -> Contract:
     """noise `[batch, length]`, prefix `[batch, length]`, temperature, top_k and top_p, and label `[batch]` where there
     are classes, to text `[batch, length]`."""
-    vocabulary = vocabulary_of(recipe)
+    vocabulary = vocabulary_of(recipe.data)
     labels = (recipe.data.classes or []) if recipe.conditional else []
     inputs = [
         Input("noise", "noise", "float32", ["batch", "length"], "uniform", minimum=-1.0, maximum=1.0),
@@ -86,7 +79,7 @@ def contract(recipe: TextRecipe, samples: int) -> Contract:
 def exportable(recipe: TextRecipe, generator: nn.Module) -> nn.Module:
     """The generator with all that the contract's inputs ask for."""
     assert isinstance(generator, Policy)
-    return Sampler(generator, vocabulary_of(recipe).unknown_number)
+    return Sampler(generator, vocabulary_of(recipe.data).unknown_number)
 
 
 def networks(recipe: TextRecipe) -> tuple[Policy, Judge]:
@@ -94,8 +87,9 @@ def networks(recipe: TextRecipe) -> tuple[Policy, Judge]:
     classes to be conditional on."""
     if recipe.conditional and not recipe.data.classes:
         raise UserError("conditional is true, but data.classes names none: name them or set it to false.")
-    vocabulary = vocabulary_of(recipe)
-    assert recipe.data.length is not None
+    vocabulary = vocabulary_of(recipe.data)
+    if recipe.data.length is None:
+        raise ValueError("the recipe is not resolved: its length is missing")
     classes = len(recipe.data.classes or ()) if recipe.conditional else 0
     shape = Shape(len(vocabulary), recipe.data.length, vocabulary.end, classes)
     return build_generator(recipe.generator, shape), build_discriminator(recipe.discriminator, shape)
@@ -109,12 +103,12 @@ class Head:
     def __init__(self, recipe: TextRecipe):
         self.recipe = recipe
         self.classes = len(recipe.data.classes or []) if recipe.conditional else 0
-        self.vocabulary = vocabulary_of(recipe)
+        self.vocabulary = vocabulary_of(recipe.data)
         self._known: frozenset[str] = frozenset()
         """The texts that are learned from."""
 
     def open_data(self, device: torch.device, take: int, progress: Callable[[int, int], None] | None = None) -> Data:
-        stream = open_stream(self.recipe, device, progress)
+        stream = open_stream(self.recipe, device, take)
         self._known = frozenset(stream.texts)
         first = stream.take(0, min(REFERENCE, len(stream)))
         variety = self.diversity(first.sample.cpu(), first.conditions.get("label"))
@@ -202,7 +196,8 @@ class Head:
         return figures, said
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
-        raise NotImplementedError
+        assert isinstance(data.stream, TextStream)
+        return TextEvaluator(self.recipe, data.stream, device)
 
 
-__all__ = ["Head", "contract", "exportable", "networks", "resolve", "vocabulary_of"]
+__all__ = ["Head", "contract", "exportable", "networks", "resolve"]

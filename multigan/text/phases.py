@@ -1,4 +1,4 @@
-"""The phases of a text generator's training: likelihood, the discriminator alone, the game with a baseline beside it."""
+"""The phases of a text generator: likelihood, the discriminator alone, the game with a baseline beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from multigan.adversarial.objectives import Adversarial, Discriminator, Figures,
 from multigan.adversarial.phases import Phase
 from multigan.adversarial.sequences import Begun, MaximumLikelihood, PolicyGradient, Sum
 from multigan.settings import Optimizer, Schedule
-from multigan.text.config import Dense, Gumbel, LikelihoodOnly, Policy, Rollouts, TextObjective, TextRecipe
+from multigan.text.config import Cnn, Dense, Gumbel, LikelihoodOnly, Policy, Rollouts, TextObjective, TextRecipe
 from multigan.text.networks import Judge
 from multigan.text.networks import Policy as Generator
 from multigan.text.rewards import DenseReward, RolloutReward
@@ -35,7 +35,7 @@ def phases(recipe: TextRecipe, game: Game) -> list[Phase]:
     if chosen.samples:
         updater = assemble.updater("likelihood", game.generator, chosen.optimizer, chosen.samples)
         found.append(Phase("likelihood", "generator", MaximumLikelihood(), updater, stop=chosen.samples))
-    against: Objective = _Penalized(Discriminator(assemble.loss(recipe.loss)))
+    against: Objective = _Penalized(Discriminator(assemble.loss(recipe.loss), together=_alike(recipe)))
     objective = _objective(recipe, recipe.objective)
     if isinstance(recipe.objective, Gumbel):
         begins, end = recipe.game_starts, recipe.objective.inverse_temperature
@@ -61,6 +61,11 @@ def phases(recipe: TextRecipe, game: Game) -> list[Phase]:
         objective = Begun(MaximumLikelihood(BASELINE), BASELINE)
         found.append(Phase(BASELINE, BASELINE, objective, updater, start=recipe.game_starts, reuse=True))
     return found
+
+
+def _alike(recipe: TextRecipe) -> bool:
+    """Whether real and generated texts have one type and one logit each: symbols, and a verdict on the text."""
+    return isinstance(recipe.discriminator, Cnn) and not isinstance(recipe.objective, Gumbel)
 
 
 def _objective(recipe: TextRecipe, chosen: TextObjective) -> Objective:

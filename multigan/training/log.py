@@ -43,7 +43,7 @@ class Log:
             raise UserError(f"cannot write {self.run.metrics}: {error.strerror or error}. Free some room.") from error
 
     def show(self, samples: int, path: Path) -> None:
-        """Show a preview, a picture or a sound, in TensorBoard."""
+        """Show a preview, a picture, a sound or a text, in TensorBoard."""
         if self._board is None or not path.exists():
             return
         if path.suffix == ".wav":
@@ -52,6 +52,9 @@ class Log:
             sound, rate = soundfile.read(path, always_2d=True)
             name = "preview/" + path.stem.partition("-")[2]
             self._board.add_audio(name, sound.mean(axis=1)[None], samples, sample_rate=rate)
+        elif path.suffix == ".txt":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            self._board.add_text("preview", "\n".join(f"    {line}" for line in lines), samples)
         else:
             from PIL import Image
 

@@ -305,7 +305,7 @@ class Session:
     def _evaluate(self, log: Log | None) -> None:
         if log is None or self._evaluator is None:
             return
-        figures = self._evaluator(self.previews.sample)
+        figures = self._evaluator(self.previews.sample, networks_of(self.trainer), self.trainer.samples)
         log.write(self.trainer.samples, figures)
         name = self._evaluator.name
         self.keeper.keep_best(figures[name], f"{name}, {self._evaluator.protocol}", self._save_best)

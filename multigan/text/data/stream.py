@@ -15,6 +15,7 @@ from multigan.errors import UserError
 from multigan.text.config import TextRecipe
 from multigan.text.data.corpus import Corpus, read_corpus
 from multigan.text.data.encoding import Encoded, Rows, encode
+from multigan.text.data.oracles import oracle_corpus
 from multigan.text.data.splitting import split
 from multigan.text.data.vocabularies import vocabulary_of
 
@@ -31,7 +32,7 @@ def open_stream(recipe: TextRecipe, device: torch.device, batch: int) -> TextStr
     Raises UserError where the data is missing or cannot be read, has fewer texts than a batch, or has no classes
     although the recipe is conditional.
     """
-    corpus = read_corpus(recipe.data)
+    corpus = read_corpus(recipe.data) if recipe.data.oracle is None else oracle_corpus(recipe.data)
     if recipe.conditional and corpus.classes is None:
         raise UserError(
             f"the recipe is conditional and {corpus.place} has no classes: put the texts of each class into a file of "

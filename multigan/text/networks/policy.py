@@ -20,8 +20,8 @@ State = tuple[Tensor, ...]
 
 
 class Dropout(Stochastic):
-    """Inverted dropout of features `[..., D]`, a mask for each sample, only after a draw of its own step's: `rest`
-    lets all through until the next draw."""
+    """Inverted dropout of features `[N, ..., D]`, a mask for each sample of a step, only after a draw: `rest` lets all
+    through until the next one. Where real and generated samples come together, each has the mask of its number."""
 
     def __init__(self, share: float, size: int):
         super().__init__()
@@ -40,6 +40,7 @@ class Dropout(Stochastic):
         if self._mask is None or not self.training:
             return features
         mask = self._mask.to(features)
+        mask = mask.repeat(len(features) // len(mask), 1)
         return features * (mask if features.dim() == 2 else mask[:, None])
 
 
@@ -136,11 +137,13 @@ class Policy(nn.Module, ABC):
             made.append(symbol)
         return torch.stack(made, dim=1)
 
-    def likelihood(self, tokens: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def likelihood(
+        self, tokens: Tensor, label: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
         """The log-probability of each symbol of texts `[N, T]` after those before it, 0 behind the end, and `alive`."""
         with torch.autocast(tokens.device.type, enabled=False):
             mask = alive(tokens, self.ends)
-            logits = self.logits(self.read(tokens, label)[mask])
+            logits = self.logits(self.read(tokens, label)[mask]) / temperature
             found = -F.cross_entropy(logits, tokens[mask], reduction="none")
             return torch.zeros(tokens.shape, dtype=found.dtype, device=found.device).masked_scatter(mask, found), mask
 
