@@ -21,7 +21,7 @@ from multigan.files import write_text
 from multigan.heads import Data, Evaluator
 from multigan.text import phases
 from multigan.text.choosing import settle
-from multigan.text.config import Gumbel, LikelihoodOnly, Rollouts, TextRecipe
+from multigan.text.config import Gumbel, LikelihoodOnly, Rollouts, TextRecipe, Transformer
 from multigan.text.data.stream import TextStream, open_stream
 from multigan.text.data.vocabularies import vocabulary_of
 from multigan.text.measuring import TextEvaluator
@@ -72,6 +72,7 @@ def contract(recipe: TextRecipe, samples: int) -> Contract:
             "vocabulary": vocabulary.to_json(),
             "length": recipe.data.length,
             "log_probability": "log_probability",
+            **({"longest": recipe.data.length} if isinstance(recipe.generator, Transformer) else {}),
         },
     )
 
