@@ -60,10 +60,13 @@ def trained(
         samples = horizon(name, recipe, modality, data, given, changes)
         if given.trials:
             return None
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was broken off
         began = time.perf_counter()
-        minutes = None if given.patient else given.minutes
-        train(recipe, modality, data, folder, minutes, [*changes, f"training.samples={samples}"])
+        if given.patient and any((folder / "checkpoints").glob("*.state.safetensors")):
+            multigan("train", modality, "--resume", folder, "--device", "cpu")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was broken off
+            minutes = None if given.patient else given.minutes
+            train(recipe, modality, data, folder, minutes, [*changes, f"training.samples={samples}"])
         taken = (time.perf_counter() - began) / 60
         done.write_text(json.dumps({"minutes": given.minutes if given.patient else taken, "horizon": samples}))
     found = json.loads(done.read_text())
