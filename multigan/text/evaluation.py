@@ -304,7 +304,6 @@ class _Measuring:
             notes.append("the seeds are the noise's: several trainings differ more (benchmarks/README.md).")
         return notes
 
-
     def _alone(self) -> str:
         """Why there is no likelihood baseline."""
         if not self.recipe.likelihood.baseline:
