@@ -2,7 +2,8 @@
 
 Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)` and `contract(recipe, samples)`. Where
 a generator in training makes something else than its contract says, it has `exportable(recipe, generator)`, too; where
-exports need another tolerance than most, `tolerance(recipe)`.
+exports need another tolerance than most, `tolerance(recipe)`; where weights of the right shapes may still be no start
+for a training, `check_start(recipe, trained)`.
 """
 
 from __future__ import annotations
@@ -135,6 +136,13 @@ def exportable(recipe: Recipe, generator: nn.Module) -> nn.Module:
     module = _module(recipe.modality)
     found: nn.Module = module.exportable(recipe, generator) if hasattr(module, "exportable") else generator
     return found
+
+
+def check_start(recipe: Recipe, trained: Recipe) -> None:
+    """Raise UserError where weights of the recipe `trained` are none for a training of `recipe` to start from."""
+    module = _module(recipe.modality)
+    if hasattr(module, "check_start"):
+        module.check_start(recipe, trained)
 
 
 def tolerance(recipe: Recipe) -> float | None:

@@ -46,10 +46,12 @@ def sentence(model: type[BaseModel], mapping: Mapping[str, Any], error: Validati
 def _path(location: tuple[int | str, ...], mapping: Any, kind: str) -> Path:
     """The keys of an error's location, without the names of union members that pydantic puts between them."""
     keys: list[str | int] = []
-    place = mapping
+    place, told = mapping, None
     for position, key in enumerate(location):
         last = position == len(location) - 1
-        if isinstance(place, Mapping) and isinstance(key, str) and (key in place or (last and kind == "missing")):
+        if isinstance(place, Mapping) and key == place.get("kind") and place is not told:
+            told = place  # the member's name comes first, and may be that of one of its keys
+        elif isinstance(place, Mapping) and isinstance(key, str) and (key in place or (last and kind == "missing")):
             keys.append(key)
             place = place.get(key)
         elif isinstance(place, list | tuple) and isinstance(key, int):

@@ -79,11 +79,6 @@ class Relativistic(Loss):
 
 
 def confidence(real: Tensor, fake: Tensor) -> Tensor:
-    """The share of (real, fake) pairs that the discriminator orders rightly: 0.5 when it cannot tell them apart.
-
-    Where there are not as many of both, as of the elements of sequences, each takes its turns.
-    """
-    if len(real) != len(fake):
-        count = max(len(real), len(fake))
-        real, fake = (each.repeat(-(-count // len(each)))[:count] for each in (real, fake))
-    return (real > fake).to(torch.float32).mean()
+    """The share of (real, fake) pairs that the discriminator orders rightly, ties as half: 0.5 when it cannot tell them
+    apart."""
+    return ((real > fake).to(torch.float32) + (real >= fake).to(torch.float32)).mean() / 2

@@ -19,6 +19,8 @@ from multigan.vocabulary import Vocabulary
 
 COVERED, LONGEST = 0.995, 512
 """The chosen length holds so many of the texts whole, and is no more than that."""
+USUAL, STRETCH = 0.9, 4
+"""Texts longer than so many times what this share of them needs do not count: a few are no reason for long rows."""
 LOOKED_AT = 50_000
 """Texts whose lengths are looked at."""
 MANY_WORDS, SPACED = 4.0, 0.5
@@ -86,8 +88,9 @@ def suggest_length(texts: Sequence[str], vocabulary: Vocabulary, data: TextData)
         length = int(values[(values * kept).argmax()])
         share = kept[values == length].sum() / len(found)
         return length, f"{length:,} symbols a text: {100 * share:.1f}% of the texts have them."
-    wanted = int(found[min(int(np.ceil(COVERED * len(found))), len(found)) - 1]) + 1
-    length = min(wanted, LONGEST)
+    covering, usual = (int(found[int(np.ceil(share * len(found))) - 1]) for share in (COVERED, USUAL))
+    counted = found[found <= STRETCH * max(1, usual)]
+    length = min(covering, int(counted[-1]), LONGEST - 1) + 1
     share = (found < length).mean()
     return length, f"{length:,} symbols a text, its end included: {100 * share:.1f}% of the texts fit in whole."
 

@@ -280,6 +280,11 @@ class TextRecipe(GameRecipe):
     @model_validator(mode="after")
     def _fits(self) -> TextRecipe:
         objective, network = self.objective, self.discriminator
+        if self.training.compile:
+            raise ValueError(
+                "training.compile: texts are drawn symbol by symbol, which compiling does not make faster: set it to "
+                "false"
+            )
         if isinstance(objective, LikelihoodOnly):
             return self
         if isinstance(objective, Dense) and not isinstance(network, Recurrent):
@@ -296,9 +301,11 @@ class TextRecipe(GameRecipe):
                 f"loss: {self.loss.kind} gives no probability to reward with: objective {objective.kind} takes "
                 "non_saturating"
             )
-        if self.game_starts >= self.training.samples:
+        turn = self.training.batch * self.training.discriminator_steps
+        if self.game_starts + turn > self.training.samples:
             raise ValueError(
                 f"training.samples: {self.training.samples} leave nothing for the game, which begins after "
-                f"{self.game_starts} (likelihood.samples + warmup)"
+                f"{self.game_starts} (likelihood.samples + warmup) and has turns of {turn} (batch * "
+                "discriminator_steps): raise it, or lower likelihood.samples"
             )
         return self

@@ -300,15 +300,27 @@ class _Measuring:
                 "and self-BLEU depend on the number."
             )
         if len(candidates) == 1 and self.recipe.objective.kind != "likelihood":
-            notes.append(
-                "there is no likelihood baseline in this file: evaluate the run's folder to see whether the game was "
-                "worth it."
-            )
+            notes.append(self._alone())
         if not self.apart:
             notes.append("no texts are held out (data.held_out): what is remembered looks like what is learned.")
         if len(candidates) > 1:
             notes.append("the seeds are the noise's: several trainings differ more (benchmarks/README.md).")
         return notes
+
+    def _alone(self) -> str:
+        """Why there is no likelihood baseline."""
+        if not self.recipe.likelihood.baseline:
+            return "there is no likelihood baseline to compare with: set likelihood.baseline to true to train one."
+        if self.recipe.has_played(self.plan.seen):
+            return (
+                "there is no likelihood baseline in this file: evaluate the run's folder to see whether the game was "
+                "worth it."
+            )
+        return (
+            f"the game begins after {self.recipe.game_starts:,} samples, and this generator has seen "
+            f"{self.plan.seen:,}: it is one of likelihood. To see whether the game was worth it, evaluate a later "
+            "checkpoint."
+        )
 
 
 def _part(progress: Progress | None, number: int, parts: int) -> Progress | None:

@@ -19,6 +19,7 @@ from multigan.contract import Contract, Input, Output
 from multigan.errors import UserError
 from multigan.files import write_text
 from multigan.heads import Data, Evaluator
+from multigan.recipe import Recipe
 from multigan.text import phases
 from multigan.text.choosing import settle
 from multigan.text.config import Gumbel, LikelihoodOnly, Rollouts, TextRecipe, Transformer
@@ -83,6 +84,23 @@ def exportable(recipe: TextRecipe, generator: nn.Module) -> nn.Module:
     return Sampler(generator, vocabulary_of(recipe.data).unknown_number)
 
 
+def check_start(recipe: TextRecipe, trained: Recipe) -> None:
+    """Raise UserError where the numbers of the trained networks mean other symbols, or other positions."""
+    assert isinstance(trained, TextRecipe)
+    ours, theirs = vocabulary_of(recipe.data), vocabulary_of(trained.data)
+    if any(getattr(ours, each) != getattr(theirs, each) for each in ("kind", "symbols", "end", "merges")):
+        raise UserError(
+            f"--init-from: {trained.name} has another vocabulary ({len(theirs):,} symbols, {theirs.kind}) than this "
+            f"recipe ({len(ours):,}, {ours.kind}): leave --recipe away, so that it and the networks are the "
+            "checkpoint's, or leave --init-from away."
+        )
+    if isinstance(recipe.generator, Transformer) and recipe.data.length != trained.data.length:
+        raise UserError(
+            f"data.length: {recipe.data.length} where {trained.name} of --init-from has {trained.data.length}, and a "
+            f"transformer learns each position by itself: set it to {trained.data.length}."
+        )
+
+
 def networks(recipe: TextRecipe) -> tuple[Policy, Judge]:
     """Generator and discriminator of a resolved recipe, freshly initialised. Raises UserError where it has no
     classes to be conditional on."""
@@ -131,7 +149,6 @@ class Head:
         companions: dict[str, nn.Module] = {}
         if isinstance(objective, Gumbel):
             generator.relaxed = True
-            generator.gumbel.shape = (generator.length, generator.vocabulary)
         if isinstance(objective, Rollouts):
             companions[LAGGED] = copy.deepcopy(generator)
         if self.recipe.likelihood.baseline and not isinstance(objective, LikelihoodOnly):
@@ -201,4 +218,4 @@ class Head:
         return TextEvaluator(self.recipe, data.stream, device)
 
 
-__all__ = ["Head", "contract", "exportable", "networks", "resolve"]
+__all__ = ["Head", "check_start", "contract", "exportable", "networks", "resolve"]

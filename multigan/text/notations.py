@@ -32,7 +32,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     try:
         found = re.compile(NOTATIONS.get(pattern, pattern))
     except (re.error, OverflowError, RecursionError) as error:
-        known = " or ".join(NOTATIONS)
+        known = " nor ".join(NOTATIONS)
         raise ValueError(f"pattern: {pattern[:80]!r} is neither {known} nor a regular expression ({error})") from error
     if found.fullmatch(""):
         raise ValueError(f"pattern: {pattern[:80]!r} matches nothing at all, the empty text: write + where it has *")

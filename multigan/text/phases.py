@@ -12,7 +12,7 @@ from multigan.adversarial.objectives import Adversarial, Discriminator, Figures,
 from multigan.adversarial.phases import Phase
 from multigan.adversarial.sequences import Begun, MaximumLikelihood, PolicyGradient, Sum
 from multigan.settings import Optimizer, Schedule
-from multigan.text.config import Cnn, Dense, Gumbel, LikelihoodOnly, Policy, Rollouts, TextObjective, TextRecipe
+from multigan.text.config import Dense, Gumbel, LikelihoodOnly, Policy, Rollouts, TextObjective, TextRecipe
 from multigan.text.networks import Judge
 from multigan.text.networks import Policy as Generator
 from multigan.text.rewards import DenseReward, RolloutReward
@@ -25,7 +25,7 @@ def phases(recipe: TextRecipe, game: Game) -> list[Phase]:
 
     likelihood: until `likelihood.samples`. discriminator: from then on. generator: from `game_starts` on, after every
     `training.discriminator_steps` steps of the discriminator. baseline: from then on, by likelihood, on the texts that
-    the discriminator is shown.
+    the discriminator is shown; it begins as the generator is then.
     """
     chosen, total = recipe.likelihood, recipe.training.samples
     if isinstance(recipe.objective, LikelihoodOnly):
@@ -35,37 +35,35 @@ def phases(recipe: TextRecipe, game: Game) -> list[Phase]:
     if chosen.samples:
         updater = assemble.updater("likelihood", game.generator, chosen.optimizer, chosen.samples)
         found.append(Phase("likelihood", "generator", MaximumLikelihood(), updater, stop=chosen.samples))
-    against: Objective = _Penalized(Discriminator(assemble.loss(recipe.loss), together=_alike(recipe)))
+    # Symbols as numbers and symbols as vectors do not go through the discriminator together.
+    gumbel = isinstance(recipe.objective, Gumbel)
+    against: Objective = _Penalized(Discriminator(assemble.loss(recipe.loss), together=not gumbel))
     objective = _objective(recipe, recipe.objective)
+    begins = recipe.game_starts
     if isinstance(recipe.objective, Gumbel):
-        begins, end = recipe.game_starts, recipe.objective.inverse_temperature
+        end = recipe.objective.inverse_temperature
         against, objective = (_Annealed(each, begins, total, end) for each in (against, objective))
     objective = Sum(objective, MaximumLikelihood(), assemble.schedule(chosen.weight, total))
     judge = assemble.updater("discriminator", game.discriminator, recipe.discriminator_optimizer, total)
     player = assemble.updater("generator", game.generator, recipe.generator_optimizer, total)
+    if BASELINE in game.companions:
+        network = game.companions[BASELINE]
+        updater = assemble.updater(BASELINE, network, _baseline_optimizer(recipe), total)
+        # Before the generator's first step in the game, so that it begins as what that step begins from.
+        found.append(Phase(BASELINE, BASELINE, Begun(MaximumLikelihood(BASELINE), BASELINE), updater, start=begins))
     found += [
-        Phase("discriminator", "discriminator", against, judge, start=chosen.samples),
+        Phase("discriminator", "discriminator", against, judge, start=chosen.samples, reuse=True),
         Phase(
             "generator",
             "generator",
             objective,
             player,
-            start=recipe.game_starts,
+            start=begins,
             reuse=True,
             every=recipe.training.discriminator_steps,
         ),
     ]
-    if BASELINE in game.companions:
-        network = game.companions[BASELINE]
-        updater = assemble.updater(BASELINE, network, _baseline_optimizer(recipe), total)
-        objective = Begun(MaximumLikelihood(BASELINE), BASELINE)
-        found.append(Phase(BASELINE, BASELINE, objective, updater, start=recipe.game_starts, reuse=True))
     return found
-
-
-def _alike(recipe: TextRecipe) -> bool:
-    """Whether real and generated texts have one type and one logit each: symbols, and a verdict on the text."""
-    return isinstance(recipe.discriminator, Cnn) and not isinstance(recipe.objective, Gumbel)
 
 
 def _objective(recipe: TextRecipe, chosen: TextObjective) -> Objective:

@@ -132,6 +132,7 @@ class Session:
         generator, discriminator = self.head.networks()
         if self.options.init_from is not None:
             weights = checkpoint.load(self.options.init_from)
+            heads.check_start(self.recipe, weights.recipe)
             checkpoint.start_from(generator, weights, checkpoint.GENERATOR_EMA)
             checkpoint.start_from(discriminator, weights, "discriminator")
         how = arithmetic(self.training, self.device)

@@ -101,7 +101,8 @@ def test_the_relativistic_loss_sees_differences_of_logits_alone() -> None:
 
 
 def test_confidence_is_the_share_of_pairs_in_the_right_order() -> None:
-    assert float(losses.confidence(torch.tensor([1.0, 2.0, 3.0, 0.0]), torch.tensor([0.0, 3.0, 2.0, 0.0]))) == 0.5
+    assert float(losses.confidence(torch.tensor([1.0, 2.0, 3.0, 0.0]), torch.tensor([0.0, 3.0, 2.0, 0.0]))) == 0.625
+    assert float(losses.confidence(torch.zeros(2, 3), torch.zeros(2, 3))) == 0.5
 
 
 def test_diversity_is_the_mean_variance_within_the_classes() -> None:

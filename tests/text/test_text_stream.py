@@ -303,6 +303,8 @@ def test_what_a_checkpoint_has_is_kept(tmp_path: Path) -> None:
         ([3] * 199 + [900], True, "drop", 4),
         ([3] * 150 + [900] * 50, True, "drop", 512),
         ([3] * 190 + [9] * 10, True, "drop", 10),
+        ([3] * 90 + [900], True, "drop", 4),
+        ([3] * 90 + [12, 13], True, "drop", 13),
         ([3] * 50 + [9] * 40, False, "drop", 9),
         ([3] * 50 + [9] * 10, False, "drop", 3),
         ([3] * 50 + [9] * 30 + [10], False, "cut", 9),

@@ -222,7 +222,7 @@ def test_the_longest_symbol_is_the_notations_own(name: str, letters: str, data: 
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("(", r"data.tokens.pattern: '\(' is neither smiles or abc nor a regular expression \(missing \), .*\)\."),
+        ("(", r"data.tokens.pattern: '\(' is neither smiles nor abc nor a regular expression \(missing \), .*\)\."),
         ("a*", r"data.tokens.pattern: 'a\*' matches nothing at all, the empty text: write \+ where it has \*\."),
     ],
 )

@@ -68,7 +68,7 @@ class Judge(nn.Module):
         """Logits: one a text `[N]`, or one a symbol `[N, T]`."""
 
     def forward(self, sample: Tensor, label: Tensor | None = None) -> Tensor:
-        """Logits `[M]` of all that is judged: of the texts, or of the symbols that belong to them."""
+        """The logits of a training: as `verdicts`, and 0, which is no verdict, behind the end of a text."""
         return self.verdicts(sample, label)
 
 
@@ -167,6 +167,6 @@ class RecurrentJudge(Judge):
         return found
 
     def forward(self, sample: Tensor, label: Tensor | None = None) -> Tensor:
-        """Of the symbols up to each text's end, one after another."""
+        # As many of every batch: so a mean counts each symbol the same, however a batch is parted.
         tokens = sample.argmax(dim=2) if sample.is_floating_point() else sample
-        return self.verdicts(sample, label)[alive(tokens, self.ends)]
+        return self.verdicts(sample, label).masked_fill(~alive(tokens, self.ends), 0)

@@ -45,17 +45,21 @@ class Dropout(Stochastic):
 
 
 class GumbelNoise(Stochastic):
-    """Gumbel noise `[B, T, V]` of the step at hand."""
+    """Gumbel noise of the step at hand, computed only where it is used: likelihood needs none."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shape: tuple[int, int] | None = None
-        self.noise: Tensor | None = None
+        self._drawn: tuple[Draws, str] | None = None
 
     def draw(self, draws: Draws, stream: str) -> None:
-        if self.shape is not None:
-            uniform = draws.uniform(stream, *self.shape).clamp_(1e-9, 1 - 1e-7)
-            self.noise = -torch.log(-torch.log(uniform))
+        self._drawn = draws, stream
+
+    def noise(self, length: int, vocabulary: int) -> Tensor:
+        """`[B, T, V]`, on the CPU."""
+        assert self._drawn is not None, "the noise is drawn by the game"
+        draws, stream = self._drawn
+        uniform = draws.uniform(stream, length, vocabulary).clamp_(1e-9, 1 - 1e-7)
+        return -torch.log(-torch.log(uniform))
 
 
 def alive(tokens: Tensor, ends: bool) -> Tensor:
@@ -150,8 +154,7 @@ class Policy(nn.Module, ABC):
     def _relax(self, count: int, label: Tensor | None) -> Tensor:
         """RelGAN's texts (Nie et al., 2019): softmax of the logits with Gumbel noise, times the inverse temperature;
         what is read next is the likeliest symbol, without gradient."""
-        noise = self.gumbel.noise
-        assert noise is not None, "the noise is drawn by the game"
+        noise = self.gumbel.noise(self.length, self.vocabulary)
         symbol = torch.zeros(count, dtype=torch.long, device=self.place)
         state, made = self.begin(count, label), []
         living = torch.ones(count, 1, dtype=self.dtype, device=self.place)
