@@ -1,4 +1,4 @@
-"""`multigan export`: a trained generator as one .onnx file."""
+"""`multigan export`: a trained generator as one .onnx file, or as a folder for a web host."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Annotated
 
 import typer
 
+OUT = Path("model.onnx")
+
 
 def export(
-    path: Annotated[
-        Path | None,
-        typer.Argument(help="A weights file or a run's folder; absent: the newest run.", show_default=False),
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="A weights file or a run's folder; absent: the newest run. With --web several, and .onnx files too.",
+            show_default=False,
+        ),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX, the one format and so the default.")] = True,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("model.onnx"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default=str(OUT))
+    ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -22,11 +29,38 @@ def export(
             show_default="1e-4; of specgan 1e-3",
         ),
     ] = None,
+    web: Annotated[
+        Path | None,
+        typer.Option(help="Write a folder with a browser page and the models instead.", show_default=False),
+    ] = None,
+    ort: Annotated[
+        Path | None,
+        typer.Option(
+            help="onnxruntime-web for --web: its .tgz or its folder; absent: npm fetches it.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Write a run's generator as one .onnx file.
 
     The averaged weights; the file is compared with torch, and kept only if both give the same samples.
     """
+    from multigan.errors import UserError
+
+    if web is not None:
+        if out is not None:
+            raise UserError("--out names one file and --web a folder: give one of them.")
+        _web(paths or [], web, ort, tolerance)
+        return
+    if ort is not None:
+        raise UserError("--ort is for --web: give both, or leave it away.")
+    if paths and len(paths) > 1:
+        raise UserError(f"{len(paths)} paths were given, and --onnx writes one file: give one, or --web FOLDER.")
+    path = _exported(paths[0] if paths else None, out or OUT, tolerance)
+    typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
+
+
+def _exported(path: Path | None, out: Path, tolerance: float | None) -> Path:
+    """Export what `path` means to `out`, and say so."""
     from multigan.extras import need_all
     from multigan.runs import find_checkpoint
 
@@ -36,4 +70,32 @@ def export(
     from multigan.exporters import export as export_weights
 
     typer.echo(str(export_weights(weights, out, tolerance)))
-    typer.echo(f"next: multigan generate {out} -n 16 --seed 7")
+    return out
+
+
+def _web(paths: list[Path], folder: Path, ort: Path | None, tolerance: float | None) -> None:
+    """Write the page with the models that the paths are or mean."""
+    from tempfile import TemporaryDirectory
+
+    from multigan import site
+
+    site.check_folder(folder)  # now, and not after minutes of exporting
+    with TemporaryDirectory() as temporary:
+        models = []
+        for index, path in enumerate(paths or [None]):
+            if path is not None and path.suffix == ".onnx":
+                models.append(path)
+                continue
+            made = _exported(path, Path(temporary) / str(index) / "model.onnx", tolerance)
+            models.append(made.rename(made.with_name(f"{_called(made)}.onnx")))
+        report = site.write(models, folder, ort)
+    typer.echo(str(report))
+    typer.echo(f"next: python -m http.server -d {folder}, then open http://localhost:8000")
+
+
+def _called(model: Path) -> str:
+    """The name of an exported model as a file's."""
+    from multigan.making.maker import plain
+    from multigan.runtime.onnx_file import read
+
+    return plain(read(model).contract.name)
