@@ -110,9 +110,10 @@ function captionsOf(contract, asked, first, { labels, numbers }, count) {
     const told = numbers === null ? [] : [String(+numbers[index].toFixed(2))];
     const conditions = [...(label === null ? [] : [label]), ...told];
     return {
+      seed: asked.seed,
       number,
       label: conditions.length ? conditions.join(" \u00b7 ") : null,
-      words: [`seed ${asked.seed} #${number}`, ...conditions].join(" \u00b7 "),
+      words: [`sample ${number} of seed ${asked.seed}`, ...conditions].join(" \u00b7 "),
       stem: [`seed${asked.seed}-${String(number).padStart(4, "0")}`, ...conditions.map(plain)].join("-"),
     };
   });
@@ -196,6 +197,7 @@ async function main() {
   }
   const wanted = new URLSearchParams(location.search).get("model");
   if (wanted !== null) {
+    if (models.some(({ file }) => file === wanted)) select.value = wanted;
     await open(wanted, (told) => fetchModel(wanted, told));
   } else if (models.length) {
     select.value = models[0].file;

@@ -66,7 +66,7 @@ export class Controls {
     const main = [this.seedField(), field(`How many ${view.many}`, this.count, `1 to ${view.most}`)];
     const more = [field("From sample number", this.start, "as --start of multigan generate")];
     if (inputOf(contract, "label")) main.push(this.labelField());
-    if (numberOf(contract)) main.push(...this.numberFields());
+    if (numberOf(contract)) main.push(this.numberField());
     if (inputOf(contract, "latent")) main.push(this.truncationField());
     if (text) this.textFields(main, more);
     this.element = element("div", { className: "fields" }, ...main,
@@ -110,22 +110,26 @@ export class Controls {
     return field("Label", this.label);
   }
 
-  numberFields() {
+  numberField() {
     const bounds = numberOf(this.contract), { minimum: low, maximum: high } = bounds;
     const column = this.contract.extra.number_column;
     this.inTurn = element("input", { type: "checkbox", checked: true });
-    const middle = bounds.default ?? (low + high) / 2;
-    const [range, shown] = slider(middle, low, high, "any", (each) => String(+each.toFixed(3)));
+    const words = (each) => (this.inTurn.checked ? "in turn" : String(+each.toFixed(3)));
+    const [range, shown] = slider(bounds.default ?? (low + high) / 2, low, high, "any", words);
     this.number = range;
-    range.onchange = () => {
-      this.inTurn.checked = false;
+    range.addEventListener("pointerdown", () => { this.inTurn.checked = false; });
+    range.onkeydown = ({ key }) => { this.inTurn.checked &&= key === "Tab" || key === "Shift"; };
+    range.onchange = this.again;
+    this.inTurn.onchange = () => {
+      range.oninput();
       this.again();
     };
-    this.inTurn.onchange = this.again;
-    const turn = field("Numbers in turn", this.inTurn);
+    const turn = field("a number for each sample, in turn", this.inTurn);
     turn.classList.add("tick");
-    return [sliderField(typeof column === "string" ? `Number (${printable(column, 40)})` : "Number", [range, shown],
-      `${low} to ${high}`), turn];
+    const name = typeof column === "string" ? `Number (${printable(column, 40)})` : "Number";
+    const made = sliderField(name, [range, shown], `${low} to ${high}`);
+    made.append(turn);
+    return made;
   }
 
   truncationField() {

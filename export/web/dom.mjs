@@ -18,8 +18,15 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-// A small button that saves one sample. words: which.
-export function saveButton(format, words, save) {
+// A sample with its caption and a button that saves it. caption: {words, label, seed, number}.
+export function figure(shown, { words, label, seed, number }, format, save) {
+  const said = element("span", { className: "caption" }, `seed ${seed} #${number}`);
+  if (label !== null) said.prepend(element("bdi", {}, label));
+  return element("li", {}, element("figure", {}, shown,
+    element("figcaption", {}, said, saveButton(format, words, save))));
+}
+
+function saveButton(format, words, save) {
   const made = element("button", { type: "button", className: "small" }, format);
   made.setAttribute("aria-label", `Download ${words} as ${format}`);
   made.onclick = save;

@@ -1,9 +1,9 @@
 // Pictures: from samples in [-1, 1] to canvases and PNG files.
 
-import { download, element, plain, saveButton } from "./dom.mjs";
+import { download, element, figure, plain } from "./dom.mjs";
 
 const COLUMNS_GAP = 2; // pixels between the pictures of a sheet
-const SMALLEST = 96; // CSS pixels of a picture's longer side, at least about that
+const SMALLEST = 128; // CSS pixels of a picture's longer side, at least about that
 
 // Values in [-1, 1] to 0..255, ties to even as numpy rounds them.
 function byte(value) {
@@ -46,11 +46,9 @@ export const picture = {
 
   // Adds the pictures of a part of the samples to the list. captions: one for each.
   add(list, { data, dims }, captions) {
-    captions.forEach(({ words, stem }, index) => {
-      const canvas = canvasOf(toPixels(data, dims, index), words);
-      const save = saveButton("PNG", words, () => saveCanvas(canvas, `${stem}.png`));
-      list.append(element("li", {}, element("figure", {}, canvas,
-        element("figcaption", {}, element("bdi", {}, words), " ", save))));
+    captions.forEach((caption, index) => {
+      const canvas = canvasOf(toPixels(data, dims, index), caption.words);
+      list.append(figure(canvas, caption, "PNG", () => saveCanvas(canvas, `${caption.stem}.png`)));
     });
   },
 

@@ -1,6 +1,6 @@
 // Sounds: from samples in [-1, 1] to WAV files, waveforms and players.
 
-import { calm, colour, download, element, saveButton } from "./dom.mjs";
+import { calm, colour, download, element, figure } from "./dom.mjs";
 
 const [WIDTH, HEIGHT] = [320, 80]; // of a waveform, in CSS pixels
 const HEADER = 44;
@@ -118,11 +118,9 @@ export const sound = {
   batch: 1,
 
   add(list, { data, dims }, captions, contract) {
-    captions.forEach(({ words, stem }, index) => {
-      const player = playerOf(data, dims, index, contract.extra.sample_rate, words);
-      const save = saveButton("WAV", words, () => download(player.file, `${stem}.wav`));
-      list.append(element("li", {}, element("figure", {}, player.button,
-        element("figcaption", {}, element("bdi", {}, words), " ", save))));
+    captions.forEach((caption, index) => {
+      const player = playerOf(data, dims, index, contract.extra.sample_rate, caption.words);
+      list.append(figure(player.button, caption, "WAV", () => download(player.file, `${caption.stem}.wav`)));
     });
   },
 
