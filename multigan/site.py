@@ -29,11 +29,11 @@ from multigan.runtime.onnx_file import OnnxFile, read
 
 ORT = "onnxruntime-web@1.30.0"
 INTEGRITY = {
-    "package": "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
-    "ort.wasm.bundle.min.mjs": "1KcF8CWAZeqtTcvLgKPtOMXIbkWeh++LDCQpDhQ5ARVxHAL1VNL5rr0OI+MxTbmNIANldE/A/q+O4gSKgSMjWQ==",
-    "ort-wasm-simd-threaded.wasm": "Gt7e1iIDIZ/PXEhM/OVleqWHVom0kEI/hs8cod0crXcV9jDGM39B23HuQnlOOgDOC3x4k5pxIgtdgzaL9up3MA==",
+    "package": "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
+    "ort.wasm.bundle.min.mjs": "sha256-EeZL2P/hG9GiovDWJ1/fu7pyYvC3a5m1PSKKiiLvPZA=",
+    "ort-wasm-simd-threaded.wasm": "sha256-M5jBDQfSKb2Rs2RUjhMODlGo5XBLiMfAg+u+t4hC3uI=",
 }
-"""SHA-512 in base64: of npm's package, as the registry states it, and of the two files of its `dist`."""
+"""Hashes in base64: of npm's package, as the registry states it, and of the two files of its `dist`."""
 ORT_FILES = tuple(name for name in INTEGRITY if name != "package")
 PACK = f"npm pack {ORT}"
 
@@ -61,8 +61,9 @@ class Report:
 def write(models: Sequence[Path], out: Path, ort: Path | None = None) -> Report:
     """Write the page with these exported files to the folder `out`, whole or not at all.
 
-    ort: a folder with onnxruntime-web's two files, or npm's package; None fetches the package with npm. Raises UserError
-    where a model is not multigan's, onnxruntime-web is not the pinned one, or `out` holds what this did not write.
+    ort: a folder with onnxruntime-web's two files, or npm's package; None fetches the package with npm. Raises
+    UserError where a model is not multigan's, onnxruntime-web is not the pinned one, or `out` holds what this did not
+    write.
     """
     check_folder(out)
     files = [_model(path) for path in models]
@@ -159,8 +160,8 @@ def _from_npm() -> dict[str, bytes]:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError(
-            f"onnxruntime-web is fetched with npm, which is not installed: install Node.js, or run {PACK} elsewhere and "
-            "give the .tgz that it writes with --ort."
+            f"onnxruntime-web is fetched with npm, which is not installed: install Node.js, or run {PACK} elsewhere "
+            "and give the .tgz that it writes with --ort."
         )
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([npm, "pack", ORT], cwd=folder, check=False, capture_output=True, text=True)
@@ -192,7 +193,8 @@ def _unpacked(package: Path) -> dict[str, bytes]:
 
 def _same(name: str, content: bytes, path: Path) -> bytes:
     """`content`, where its hash is the pinned one. Raises UserError elsewhere."""
-    if base64.b64encode(hashlib.sha512(content).digest()).decode() != INTEGRITY[name]:
+    algorithm, _, wanted = INTEGRITY[name].partition("-")
+    if base64.b64encode(hashlib.new(algorithm, content).digest()).decode() != wanted:
         raise UserError(f"{path} is not {ORT}'s (its hash differs): run {PACK} and give the .tgz that it writes.")
     return content
 
@@ -234,7 +236,7 @@ def _known(folder: Path) -> set[str]:
 
 @contextmanager
 def _replacing_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `out`; it takes the place of `out` when the block succeeds, and goes when it fails."""
+    """Give a temporary folder beside `out`; it takes the place of `out` when the block succeeds, else it goes."""
     target = out.resolve()
     temporary, old = (target.with_name(f".{target.name[:64]}.{secrets.token_hex(4)}.{end}") for end in ("tmp", "old"))
     try:

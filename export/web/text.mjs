@@ -33,7 +33,7 @@ export const text = {
       const said = [`#${number}`, ...(label === null ? [] : [label])].join(" \u00b7 ");
       list.append(element("li", {}, place, element("small", {
         title: "The log-probability of the text at temperature 1, in nats",
-      }, element("bdi", {}, said), ` \u00b7 log p ${chances[index].toFixed(1)}`)));
+      }, element("bdi", {}, said), ` \u00b7 log p ${chances[index].toFixed(1).replace("-", "\u2212")}`)));
       type(place, texts[index]);
     });
   },

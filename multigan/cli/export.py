@@ -19,9 +19,7 @@ def export(
         ),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX, the one format and so the default.")] = True,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default=str(OUT))
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write.", show_default=str(OUT))] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(

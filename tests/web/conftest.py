@@ -1,0 +1,61 @@
+"""Small generators of each modality, trained for a turn, exported and put on a page; and a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pages
+import pytest
+
+from multigan.cli import run
+
+TRAINED = {
+    "pictures": ["image", "--recipe", "dcgan", "generator.width=8", "discriminator.width=8", "training.samples=16",
+                 "training.batch=16"],
+    "sounds": ["audio", "--recipe", "wavegan", "generator.width=4", "discriminator.width=4", "training.samples=40",
+               "training.batch=8", "data.length=4096"],
+    "names": ["text", "--recipe", "names", "training.samples=256", "training.batch=16", "warmup=64",
+              "likelihood.samples=64"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """An exported file of each modality, all with classes, by its name."""
+    folder = tmp_path_factory.mktemp("models")
+    made = {}
+    for name, (modality, option, recipe, *settings) in TRAINED.items():
+        told = [part for each in [*settings, "conditional=true"] for part in ("--set", each)]
+        trained, path = folder / name, folder / f"{name}.onnx"
+        assert run(["train", modality, option, recipe, *told, "--out", str(trained), "--device", "cpu"]) == 0
+        assert run(["export", str(trained), "--out", str(path)]) == 0
+        made[name] = path
+    return made
+
+
+@pytest.fixture(scope="session")
+def site(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `multigan export --web` writes."""
+    folder = tmp_path_factory.mktemp("host") / "site"
+    assert run(["export", "--web", str(folder), *map(str, models.values())]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    with pages.serving(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if pages.CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=pages.CHROMIUM, args=pages.ARGUMENTS)
+        yield opened
+        opened.close()
