@@ -106,6 +106,12 @@ def test_train_export_and_generate_from_an_empty_folder(installed: Path, tmp_pat
     assert list((tmp_path / "made").glob("*.png"))
 
 
+def test_the_browser_page_is_there(installed: Path, tmp_path: Path) -> None:
+    code = "from multigan.site import page_files; print(*[path.name for path in page_files()])"
+    there = run(installed / "python", "-c", code, folder=tmp_path).split()
+    assert there == sorted(path.name for path in (ROOT / "export" / "web").iterdir())
+
+
 def test_the_wheel_holds_the_package_and_no_more(wheel: Path, checkout: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -116,6 +122,8 @@ def test_the_wheel_holds_the_package_and_no_more(wheel: Path, checkout: Path) ->
             assert held[str(path.relative_to(checkout))] == path.read_bytes()
     for path in (checkout / "recipes").glob("*.yaml"):
         assert held[f"multigan/recipes/{path.name}"] == path.read_bytes()
+    for path in (checkout / "export" / "web").iterdir():
+        assert held[f"multigan/web/{path.name}"] == path.read_bytes()
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
     for notice in ("digits", "drums", "names"):
         assert any(name.endswith(f"dist-info/licenses/multigan/embedded/{notice}.txt") for name in names)

@@ -33,7 +33,16 @@ export async function fetchModel(address, told) {
   if (!answer.ok) throw new UserError(`${printable(address)} is not there (${answer.status}): choose another model.`);
   const size = Number(answer.headers.get("content-length")) || null;
   checkSize(size ?? 0);
+  keep(url);
   return collected(answer.body.getReader(), answer.headers.has("content-encoding") ? null : size, told);
+}
+
+// On the first visit the service worker comes after the model: ask again, so that the worker keeps it.
+function keep(url) {
+  const service = navigator.serviceWorker;
+  if (service && !service.controller) {
+    service.addEventListener("controllerchange", () => fetch(url).catch(() => {}), { once: true });
+  }
 }
 
 async function collected(reader, size, told) {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,24 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=pages.CHROMIUM, args=pages.ARGUMENTS)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Opens the page, with a model, in a browser's window of its own; nothing may go wrong in it unsaid."""
+    mistakes: list[str] = []
+    with ExitStack() as stack:
+
+        def opened(model: str | None = None, at: str = address, wait: bool = True, **options: Any) -> Any:
+            context = browser.new_context(**options)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("pageerror", lambda error: mistakes.append(str(error)))
+            page.on("console", lambda said: said.type == "error" and mistakes.append(said.text))
+            page.goto(at + (f"?model={model}" if model else ""))
+            if wait:
+                pages.ready(page)
+            return page
+
+        yield opened
+    assert [each for each in mistakes if not each.startswith("Failed to load resource")] == []

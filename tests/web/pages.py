@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -40,3 +42,31 @@ def serving(folder: Path) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+DONE = re.compile(r"of seed \d+ in [0-9.]+ s\.")
+KEPT = os.environ.get("MULTIGAN_SCREENSHOTS")
+"""A folder for pictures of the pages, where a person wants to look at them."""
+
+
+def ready(page: Any, words: re.Pattern[str] | str = DONE) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator("#status")).to_have_text(words, timeout=60_000)
+    expect(page.locator("#stop")).to_be_hidden(timeout=60_000)
+
+
+def complaint(page: Any, words: str) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator("#error")).to_contain_text(words, timeout=60_000)
+
+
+def shot(page: Any, name: str) -> None:
+    if KEPT:
+        page.wait_for_timeout(800)
+        page.screenshot(path=Path(KEPT) / f"{name}.png", full_page=True)
+
+
+def give(page: Any, path: Path) -> None:
+    page.locator("#file").set_input_files(path)

@@ -204,7 +204,7 @@ def test_names_are_plain_and_differ(ort: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "sentence"),
     [
         (["--web", "site", "--out", "model.onnx"], "give one of them"),
         (["--ort", "dist"], "--ort is for --web"),
@@ -214,7 +214,7 @@ def test_names_are_plain_and_differ(ort: Path, tmp_path: Path) -> None:
 )
 def test_options_that_contradict_each_other(
     arguments: list[str],
-    words: str,
+    sentence: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -222,7 +222,7 @@ def test_options_that_contradict_each_other(
     monkeypatch.chdir(tmp_path)
     assert run(["export", *arguments]) == 2
     said = capsys.readouterr().err
-    assert words in said
+    assert sentence in said
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
