@@ -6,16 +6,18 @@ import { Engine } from "./engine.mjs";
 import { Morph } from "./morph.mjs";
 import { UserError, printable } from "./mistakes.mjs";
 import { inputOf } from "./contract.mjs";
-import { factsOf } from "./facts.mjs";
+import { factsOf, sizeOf } from "./facts.mjs";
 import { fetchModel, listed, readFile } from "./models.mjs";
 import { picture } from "./picture.mjs";
-import { recolour, sound } from "./sound.mjs";
+import { recolour, silence, sound } from "./sound.mjs";
 import { text } from "./text.mjs";
 
 const VIEWS = { image: picture, audio: sound, text };
+const MOST_VALUES = 2 ** 26, BATCH_VALUES = 2 ** 22; // of all samples that are shown, and of those made at once
+const UNASKED = 2e7; // bytes of a model that is loaded before anyone asks for it
 const at = (id) => document.getElementById(id);
 const engine = new Engine();
-const page = { source: null, contract: null, controls: null, turn: 0, opened: false };
+const page = { source: null, contract: null, view: null, controls: null, turn: 0, opened: false };
 
 const say = (words) => { at("status").textContent = words; };
 
@@ -57,6 +59,7 @@ async function reopen() {
 }
 
 function clear() {
+  silence();
   for (const id of ["facts", "controls", "samples", "together", "way"]) at(id).replaceChildren();
   at("ask").hidden = at("made").hidden = true;
   page.contract = page.source = null;
@@ -89,8 +92,17 @@ function open(name, source) {
   });
 }
 
+// How a model's samples are shown: of large ones fewer, and fewer at once.
+function viewOf({ modality, output: { shape } }) {
+  const view = VIEWS[modality];
+  const values = shape.slice(1).reduce((all, axis) => all * (typeof axis === "number" ? axis : 1), 1);
+  const held = (count, room) => Math.max(1, Math.min(count, Math.floor(room / values)));
+  const most = held(view.most, MOST_VALUES);
+  return { ...view, most, usual: Math.min(view.usual, most), batch: held(view.batch, BATCH_VALUES) };
+}
+
 function build(contract, name, size) {
-  const view = VIEWS[contract.modality];
+  const view = page.view = viewOf(contract);
   page.controls = new Controls(contract, view, () => work(generate));
   at("facts").replaceChildren(...factsOf(contract, name, size).flatMap(([term, said]) => [
     element("div", {}, element("dt", {}, term), element("dd", {}, element("bdi", {}, printable(said, 400))))]));
@@ -106,7 +118,7 @@ function build(contract, name, size) {
 
 function captionsOf(contract, asked, first, { labels, numbers }, count) {
   return Array.from({ length: count }, (_, index) => {
-    const number = first + index, label = labels === null ? null : printable(contract.labels[labels[index]], 60);
+    const number = first + index, label = labels === null ? null : printable(contract.labels[labels[index]], 24);
     const told = numbers === null ? [] : [String(+numbers[index].toFixed(2))];
     const conditions = [...(label === null ? [] : [label]), ...told];
     return {
@@ -120,8 +132,8 @@ function captionsOf(contract, asked, first, { labels, numbers }, count) {
 }
 
 async function generate(current) {
-  const { contract, controls } = page;
-  const view = VIEWS[contract.modality], asked = controls.ask(), list = at("samples");
+  const { contract, controls, view } = page;
+  const asked = controls.ask(), list = at("samples");
   list.className = contract.modality;
   let milliseconds = 0, note = null;
   const fresh = document.createElement("ol");
@@ -189,7 +201,8 @@ async function main() {
   connect();
   const { models, digest } = await listed();
   const select = at("models");
-  select.append(...models.map(({ file, name }) => element("option", { value: file }, printable(name, 60))));
+  select.append(...models.map(({ file, bytes }) => (
+    element("option", { value: file }, `${printable(file.replace(/\.onnx$/, ""), 40)} (${sizeOf(bytes)})`))));
   select.onchange = () => select.value && open(select.value, (told) => fetchModel(encodeURI(select.value), told));
   at("listed").hidden = models.length === 0;
   if (digest && "serviceWorker" in navigator) {
@@ -199,11 +212,11 @@ async function main() {
   if (wanted !== null) {
     if (models.some(({ file }) => file === wanted)) select.value = wanted;
     await open(wanted, (told) => fetchModel(wanted, told));
-  } else if (models.length) {
+  } else if (models.length && models[0].bytes <= UNASKED) {
     select.value = models[0].file;
     await select.onchange();
   } else {
-    say("Open an .onnx file that multigan export wrote.");
+    say(models.length ? "Choose a model." : "Open an .onnx file that multigan export wrote.");
   }
 }
 

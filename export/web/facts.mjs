@@ -4,7 +4,8 @@ import { inputOf, numberOf } from "./contract.mjs";
 
 const SHOWN = 12;
 
-function size(bytes) {
+// A number of bytes in words.
+export function sizeOf(bytes) {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
@@ -28,7 +29,7 @@ export function factsOf(contract, name, bytes) {
   const shown = labels.slice(0, SHOWN).join(", ") + (labels.length > SHOWN ? ` and ${labels.length - SHOWN} more` : "");
   const facts = [
     ["Name", contract.name],
-    ["File", `${name}, ${size(bytes)}`],
+    ["File", `${name}, ${sizeOf(bytes)}`],
     ["Makes", makes(contract)],
     ["Trained on", `${contract.samples_seen.toLocaleString("en")} samples shown`],
   ];

@@ -11,7 +11,7 @@ export async function listed() {
     const answer = await fetch("models.json", { cache: "no-cache" });
     const { models, digest } = answer.ok ? await answer.json() : {};
     const sound = Array.isArray(models) ? models.slice(0, MOST_LISTED).filter((each) => (
-      typeof each?.file === "string" && typeof each.name === "string")) : [];
+      typeof each?.file === "string" && typeof each.bytes === "number")) : [];
     return { models: sound, digest: typeof digest === "string" ? digest : null };
   } catch {
     return { models: [], digest: null };

@@ -82,10 +82,11 @@ export class Morph {
     let turn = 0;
     this.toggle.textContent = "Pause";
     this.timer = setInterval(() => {
+      if (!this.element.isConnected) return this.stop();
       turn = (turn + 1) % (2 * last);
       const step = turn <= last ? turn : 2 * last - turn;
       this.slider.value = String(step);
-      this.show(step, false);
+      return this.show(step, false);
     }, 1000 / FRAMES);
   }
 

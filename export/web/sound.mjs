@@ -54,6 +54,11 @@ function draw(canvas, values, share) {
 
 let current = null; // the player that is heard
 
+// Ends what is heard.
+export function silence() {
+  current?.stop();
+}
+
 // One sound as a button that shows its waveform and plays it.
 export class Player {
   constructor(frames, channels, rate, words) {
@@ -74,7 +79,7 @@ export class Player {
   }
 
   async play() {
-    current?.stop();
+    silence();
     current = this;
     const address = URL.createObjectURL(this.file), audio = new Audio(address);
     this.audio = audio;
