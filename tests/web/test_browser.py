@@ -16,6 +16,7 @@ from pages import ready, shot
 from PIL import Image
 
 from multigan import load
+from multigan.cli import run
 from multigan.pictures import to_uint8
 
 pytestmark = pytest.mark.slow
@@ -212,3 +213,12 @@ def test_once_visited_it_works_offline(site: Path, tmp_path: Path, visit: Callab
     page.goto(address)
     page.get_by_label("Choose").select_option("names.onnx")
     ready(page)
+
+
+def test_a_run_is_exported_to_the_page(models: dict[str, Path], site: Path, tmp_path: Path) -> None:
+    trained = models["pictures"].with_suffix("")
+    out = tmp_path / "site"
+    assert run(["export", "--web", str(out), str(trained), str(models["names"]), "--ort", str(site / "ort")]) == 0
+    assert sorted(path.name for path in out.glob("*.onnx")) == ["dcgan.onnx", "names.onnx"]
+    native, exported = (load(path, device="cpu", threads=1) for path in (models["pictures"], out / "dcgan.onnx"))
+    assert np.array_equal(native.sample(2, seed=1), exported.sample(2, seed=1))
