@@ -73,6 +73,8 @@ def contract(recipe: TextRecipe, samples: int) -> Contract:
             "vocabulary": vocabulary.to_json(),
             "length": recipe.data.length,
             "log_probability": "log_probability",
+            # An LSTM goes on as long as it is asked to; a transformer knows the positions that it has learned.
+            **({"longest": recipe.data.length} if isinstance(recipe.generator, Transformer) else {}),
         },
     )
 

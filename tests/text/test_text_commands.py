@@ -117,7 +117,7 @@ WAYS: dict[str, tuple[Callable[[Path], Path], list[str], dict[str, Any]]] = {
     **{name: (trained_texts.write, [], parts) for name, parts in GAMES.items()},
     "likelihood": (trained_texts.write, ["objective={kind: likelihood}"], {}),
 }  # fmt: skip
-QUICK = ("classes by column", "bpe")
+QUICK = ("classes by column", "transformer")
 """Those that are tried every time."""
 
 
