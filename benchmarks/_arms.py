@@ -60,10 +60,13 @@ def trained(
         samples = horizon(name, recipe, modality, data, given, changes)
         if given.trials:
             return None
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was broken off
         began = time.perf_counter()
-        minutes = None if given.patient else given.minutes
-        train(recipe, modality, data, folder, minutes, [*changes, f"training.samples={samples}"])
+        if given.patient and any((folder / "checkpoints").glob("*.state.safetensors")):
+            multigan("train", modality, "--resume", folder, "--device", "cpu")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was broken off
+            minutes = None if given.patient else given.minutes
+            train(recipe, modality, data, folder, minutes, [*changes, f"training.samples={samples}"])
         taken = (time.perf_counter() - began) / 60
         done.write_text(json.dumps({"minutes": given.minutes if given.patient else taken, "horizon": samples}))
     found = json.loads(done.read_text())
@@ -72,11 +75,16 @@ def trained(
     return {**found, "shown": shown, "samples_per_second": speed(folder)}
 
 
-def train(recipe: str, modality: str, data: Path, folder: Path, minutes: float | None, changes: list[str]) -> None:
+def train(
+    recipe: str, modality: str, data: Path | None, folder: Path, minutes: float | None, changes: list[str]
+) -> None:
+    """A training of the command line. data: absent: the recipe's own."""
     settings = [part for each in changes for part in ("--set", each)]
     limit = [] if minutes is None else ["--minutes", f"{minutes:g}"]
     options: list[str | Path] = ["--out", folder, "--device", "cpu", *limit]
-    multigan("train", modality, "--recipe", recipe, "--data", data, *settings, *options)
+    if data is not None:
+        options += ["--data", data]
+    multigan("train", modality, "--recipe", recipe, *settings, *options)
 
 
 def speed(folder: Path) -> float:

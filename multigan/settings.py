@@ -204,6 +204,7 @@ class Training(Settings):
     accumulate: int = Field(1, ge=1, le=4096)
     """A step's batch is worked through in this many parts, to save memory."""
     discriminator_steps: int = Field(1, ge=1, le=100_000)
+    """For each step of the generator."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
     """auto: bf16 where the GPU or the processor has it, else fp32."""
     channels_last: bool = True

@@ -3,8 +3,9 @@ over temperatures with both curves, and one sentence on which is ahead."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ SEEDS = (0, 1, 2)
 """Of the noise, at each temperature of the sweep."""
 SWEPT = 1000
 """Texts at each of them, and no more than are compared."""
+POINTS = "sweep.json"
 BATCH = 256
 SHOWN = 50
 """Texts that are written down."""
@@ -67,8 +69,9 @@ class Evaluation:
     texts: list[str]
 
     def save(self, folder: Path) -> list[tuple[Path, str]]:
-        """Write report.json, the sweep as a picture and a table, and some texts."""
+        """Write report.json, the sweep as a picture, a table and its points, and some texts."""
         sheet, picture, some = folder / "sweep.txt", folder / "sweep.png", folder / "texts.txt"
+        write_text(folder / POINTS, json.dumps([asdict(point) for point in self.points], indent=1) + "\n")
         write_text(sheet, f"{self.report.headline}\n\n{table(self.points, self.axes)}\n")
         draw(self.points, self.axes, picture, floor=self.floor)
         write_text(some, "".join(f"{printable(text)}\n" for text in self.texts))
