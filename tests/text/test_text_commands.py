@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     "generator.embedding=4", "generator.hidden=6", "discriminator.embedding=4", "discriminator.widths=[1,2]",
     "discriminator.filters=[3,3]", "objective.rollouts=2", "likelihood.samples=32", "warmup=16",
-    "training.samples=80", "training.batch=16",
+    "training.samples=80", "training.batch=16", "training.discriminator_steps=1",
 ]  # fmt: skip
 
 
