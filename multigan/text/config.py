@@ -173,7 +173,7 @@ class Cnn(Network):
 
 class Recurrent(Network):
     """An LSTM that judges each symbol by those before it, as ScratchGAN's (de Masson d'Autume et al., 2019): dense
-    rewards. A text's logit is the mean over its symbols."""
+    rewards. Each symbol's verdict counts the same, and what lies behind a text's end counts nothing."""
 
     kind: Literal["recurrent"]
     embedding: int = Field(64, ge=1, le=1024)
@@ -281,6 +281,12 @@ class TextRecipe(GameRecipe):
 
     def notes(self) -> list[str]:
         notes, objective, length = super().notes(), self.objective, self.data.length or 0
+        if isinstance(objective, Policy) and self.training.accumulate > 1:
+            for key in ("baseline", "normalize"):
+                if getattr(objective, key) not in ("none", False):
+                    notes.append(
+                        f"objective.{key}: with training.accumulate it is of each part, not of the whole batch."
+                    )
         if isinstance(objective, Rollouts):
             completed = self.training.batch * objective.rollouts * (length - 1)
             if (held := completed * length * BYTES) > MUCH:

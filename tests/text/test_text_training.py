@@ -314,3 +314,11 @@ def test_rollouts_of_long_texts_are_worth_a_note(data: Path) -> None:
     assert recipe(data).notes() == []
     (note,) = recipe(data, "data.length=512", "objective.rollouts=32").notes()
     assert note.startswith("objective.rollouts: a step of the generator completes 130,816 texts of 512 symbols, 0.8 GB")
+
+
+def test_what_is_of_each_part_of_a_batch_is_worth_a_note(data: Path) -> None:
+    objective = {"kind": "rollouts", "baseline": "mean", "normalize": True}
+    assert recipe(data, objective=objective).notes() == []
+    notes = recipe(data, "training.accumulate=2", objective=objective).notes()
+    assert [note.split(":")[0] for note in notes] == ["objective.baseline", "objective.normalize"]
+    assert recipe(data, "training.accumulate=2").notes() == []
