@@ -125,7 +125,7 @@ QUICK = ("classes by column", "transformer")
 def test_every_way_leads_from_data_to_texts(way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make, changes, parts = WAYS[way]
     data = make(tmp_path / "data")
-    (tmp_path / "way.yaml").write_text(to_yaml(recipe(data, *changes, "training.samples=96", **parts)))
+    (tmp_path / "way.yaml").write_text(to_yaml(recipe(data, *changes, "training.samples=96", "training.discriminator_steps=1", **parts)))
     command("train", "text", "--recipe", "way.yaml", "--out", "run")
     command("evaluate", "run", "--samples", "30", "--extractor", "none")
     capsys.readouterr()
@@ -162,7 +162,10 @@ def test_a_run_goes_on_and_another_starts_from_it(tmp_path: Path, capsys: pytest
     command("train", "text", "--resume", "run", "--set", "training.samples=112")
     assert Run(tmp_path / "run").saved()[-1] == 112
     (tmp_path / "more.txt").write_text("".join(f"{text}e\n" for text in trained_texts.texts()))
-    few = sets("training.samples=96", "training.batch=16", "likelihood.samples=32", "warmup=16", "objective.rollouts=2")
+    few = sets(
+        "training.samples=96", "training.discriminator_steps=1", "training.batch=16", "likelihood.samples=32",
+        "warmup=16", "objective.rollouts=2",
+    )  # fmt: skip
     start = ["train", "text", "--data", "more.txt", "--init-from", "run", "--out", "tuned"]
     capsys.readouterr()
     command(*start, "--recipe", "seqgan", *sets(*SMALL), expect=2)
