@@ -125,7 +125,7 @@ QUICK = ("classes by column", "transformer")
 def test_every_way_leads_from_data_to_texts(way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make, changes, parts = WAYS[way]
     data = make(tmp_path / "data")
-    (tmp_path / "way.yaml").write_text(to_yaml(recipe(data, *changes, "training.samples=96", "training.discriminator_steps=1", **parts)))
+    (tmp_path / "way.yaml").write_text(to_yaml(recipe(data, *changes, "training.samples=96", **parts)))
     command("train", "text", "--recipe", "way.yaml", "--out", "run")
     command("evaluate", "run", "--samples", "30", "--extractor", "none")
     capsys.readouterr()
