@@ -35,29 +35,42 @@ def options(parser: argparse.ArgumentParser, arms: list[str], out: str) -> None:
 
 def horizon(name: str, recipe: str, modality: str, data: Path, given: argparse.Namespace, changes: list[str]) -> int:
     """The samples that the minutes pay for, by a trial that is taken once."""
+    return int(tried(name, recipe, modality, data, given, changes) * 60 * given.minutes * SHARE)
+
+
+def tried(name: str, recipe: str, modality: str, data: Path, given: argparse.Namespace, changes: list[str]) -> float:
+    """Samples a second in a trial that is taken once."""
     trial = given.out / f"{name}-trial"
     found = trial / "horizon.json"
     if not found.exists():
         shutil.rmtree(trial, ignore_errors=True)
         train(recipe, modality, data, trial, given.trial, [*changes, "training.samples=100000000"])
         found.write_text(json.dumps({"samples_per_second": speed(trial), "threads": given.threads}))
-    samples = int(json.loads(found.read_text())["samples_per_second"] * 60 * given.minutes * SHARE)
-    print(f"{name}: {found.read_text()}, {samples:,} samples in {given.minutes:g} minutes", flush=True)
-    return samples
+    print(f"{name}: {found.read_text()}", flush=True)
+    rate: float = json.loads(found.read_text())["samples_per_second"]
+    return rate
 
 
 def trained(
-    name: str, recipe: str, modality: str, data: Path, given: argparse.Namespace, changes: list[str]
+    name: str,
+    recipe: str,
+    modality: str,
+    data: Path,
+    given: argparse.Namespace,
+    changes: list[str],
+    samples: int | None = None,
 ) -> dict[str, Any] | None:
     """Train an arm, unless it is there: its folder under `given.out` is called `name`. What was shown, and how fast.
 
-    None where only trials were asked for.
+    samples: that the minutes pay for; absent: by a trial. None where only trials were asked for.
     """
     changes = [f"seed={given.seed}", *changes, *given.set]
     folder = given.out / name
     done = folder / "trained.json"
     if not done.exists():
-        samples = horizon(name, recipe, modality, data, given, changes)
+        if samples is None:
+            samples = horizon(name, recipe, modality, data, given, changes)
+        print(f"{name}: {samples:,} samples in {given.minutes:g} minutes", flush=True)
         if given.trials:
             return None
         began = time.perf_counter()

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from _arms import options, trained
+from _arms import SHARE, options, trained, tried
 from _models import multigan
 from _timing import machine, pin, table
 
@@ -28,14 +28,25 @@ from multigan.text.metrics.verdict import verdict
 
 WORDS = ["data.tokens={kind: words}", "data.length=32", "generator={kind: lstm, embedding: 128, hidden: 256}"]
 JUDGED = "discriminator={kind: cnn, embedding: 64, widths: [2, 3, 4, 5], filters: [100, 100, 100, 100]}"
-LEARNED = "likelihood={samples: 90000, optimizer: {lr: {start: 3.0e-3, end: 3.0e-4}, betas: [0.9, 0.99], clip: 50.0}}"
+LIKELIHOOD = 90_000
+"""Ten times each caption."""
+LEARNED = (
+    "likelihood={optimizer: {lr: {start: 3.0e-3, end: 3.0e-4}, betas: [0.9, 0.99], clip: 50.0}, baseline_lr: 3.0e-4}"
+)
+WARMED = "warmup=12800"
 ARMS = {
-    "rollouts": ("seqgan", [*WORDS, JUDGED, LEARNED]),
+    "rollouts": ("seqgan", [*WORDS, JUDGED, LEARNED, WARMED, "objective.rollouts=4"]),
     "dense": (
         "scratchgan",
-        [*WORDS, "discriminator={kind: recurrent, embedding: 64, hidden: 256, dropout: 0.1}", LEARNED],
+        [
+            *WORDS,
+            "discriminator={kind: recurrent, embedding: 64, hidden: 256, dropout: 0.1}",
+            LEARNED,
+            WARMED,
+            "training.batch=64",
+        ],
     ),
-    "gumbel": ("relgan", [*WORDS, JUDGED, LEARNED]),
+    "gumbel": ("relgan", [*WORDS, JUDGED, LEARNED, WARMED]),
 }
 """All begin from likelihood: from nothing, as ScratchGAN does, ten minutes do not reach."""
 
@@ -62,10 +73,24 @@ def play(arm: str, seed: int, given: argparse.Namespace) -> None:
     """Train and evaluate one arm of one seed, unless it is there."""
     name, (recipe, changes) = f"{arm}-{seed}", ARMS[arm]
     given.seed = seed
-    found = trained(name, recipe, "text", given.data, given, changes)
+    samples = LIKELIHOOD + paid(arm, recipe, changes, given)
+    learned = [*changes, f"likelihood.samples={LIKELIHOOD}"]
+    found = trained(name, recipe, "text", given.data, given, learned, samples)
     out = given.out / name / "evaluation"
     if found is not None and not out.exists():
         multigan("evaluate", given.out / name, "--samples", str(given.samples), "--out", out, "--extractor", "none")
+
+
+def paid(arm: str, recipe: str, changes: list[str], given: argparse.Namespace) -> int:
+    """The texts that the game can be shown in what likelihood leaves of the minutes, by a trial of each."""
+    alone = [*changes, "objective={kind: likelihood}", *given.set]
+    game = [*changes, "likelihood.samples=0", "warmup=0", *given.set]
+    learned = tried(f"{arm}-likelihood", recipe, "text", given.data, given, alone)
+    played = tried(f"{arm}-game", recipe, "text", given.data, given, game)
+    left = 60 * given.minutes * SHARE - LIKELIHOOD / learned
+    if left <= 0:
+        raise SystemExit(f"{arm}: likelihood alone takes {LIKELIHOOD / learned / 60:.1f} minutes: raise --minutes")
+    return int(left * played)
 
 
 def show(given: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ from multigan.contract import Contract, Input, Output
 from multigan.heads import Sampler
 from multigan.metrics import Evaluator as Measure
 from multigan.metrics import FeatureExtractor
-from multigan.settings import Augment, GanRecipe
+from multigan.settings import Augment, GameRecipe, GanRecipe
 
 R = TypeVar("R", bound=GanRecipe)
 
@@ -169,21 +169,25 @@ def gan_contract(
             Input("number", "condition", "float32", ["batch"], None, told.default, told.minimum, told.maximum)
         )
         extra["number_column"] = recipe.data.number_column
-    public = recipe.model_dump(mode="json", exclude_none=True)
-    # Only the last part of a path: an exported file says nothing of the machine that made it.
-    if "source" in public["data"]:
-        public["data"]["source"] = Path(public["data"]["source"]).name
     return Contract(
         modality=recipe.modality,
         name=recipe.name,
         inputs=inputs,
         output=output,
         labels=labels,
-        recipe=public,
+        recipe=public_recipe(recipe),
         samples_seen=samples,
         version=__version__,
         extra=dict(extra),
     )
+
+
+def public_recipe(recipe: GameRecipe) -> dict[str, Any]:
+    """A recipe as an exported file has it, which says nothing of the machine that made it: of a path the last part."""
+    public = recipe.model_dump(mode="json", exclude_none=True)
+    if "source" in public["data"]:
+        public["data"]["source"] = Path(public["data"]["source"]).name
+    return public
 
 
 def fixed_samples(

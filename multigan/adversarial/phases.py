@@ -29,5 +29,8 @@ class Phase:
 
     def active(self, samples: int, turn: int = 0) -> bool:
         """Whether the phase takes part in turn number `turn`, which begins when `samples` samples have been seen."""
-        within = self.start <= samples and (self.stop is None or samples < self.stop)
-        return within and (turn + 1) % self.every == 0
+        return self.within(samples) and (turn + 1) % self.every == 0
+
+    def within(self, samples: int) -> bool:
+        """Whether it has started and has not stopped."""
+        return self.start <= samples and (self.stop is None or samples < self.stop)

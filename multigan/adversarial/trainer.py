@@ -74,6 +74,12 @@ class Trainer:
         """Whether a turn was broken off after it had begun to change things."""
         self.steps = {phase.name: 0 for phase in phases}
 
+    def stage(self) -> tuple[list[str], int | None]:
+        """The phases that are played from here, and the samples after which others are; None where these are the
+        last."""
+        ends = [end for phase in self.phases for end in (phase.start, phase.stop) if end and end > self.samples]
+        return [phase.name for phase in self.phases if phase.within(self.samples)], min(ends, default=None)
+
     def turn(self) -> None:
         """One round of all phases that are active now. On a CPU, raises NotFinite as `settle` does."""
         now = self.samples

@@ -40,7 +40,15 @@ SIZES = {  # embedding and hidden of the generator; embedding and filters of the
 }
 WIDTHS = [2, 3, 4, 5]
 BATCH = 64
-LIKELIHOOD_EPOCHS, GAME_SHARE, WARMUP_SHARE = 20, 1.0, 0.25
+LEARNED = {"optimizer": {"lr": {"start": 5e-3, "end": 5e-4}, "betas": [0.9, 0.99], "clip": 10.0}, "baseline_lr": 5e-4}
+PLAYED = {
+    "objective": {"kind": "rollouts", "rollouts": 8, "baseline": "mean", "normalize": True},
+    "generator_optimizer": {"lr": 3e-4, "betas": [0.9, 0.99], "clip": 10.0},
+    "discriminator_optimizer": {"lr": 1e-3, "betas": [0.9, 0.99]},
+    "ema": {"half_life": 4000},
+}
+"""As the recipes `names` and `seqgan` have it."""
+LIKELIHOOD_EPOCHS, GAME_SHARE, WARMUP_SHARE = 13, 1.0, 1.2
 """Passes over the texts by likelihood; the game's and the warm-up's length as shares of that."""
 FEWEST_SAMPLES, MOST_SAMPLES, MOST_SAMPLES_GPU = 50_000, 400_000, 4_000_000
 """Bounds of the samples for likelihood."""
@@ -201,8 +209,12 @@ def _mapping(corpus: Corpus, data: str | None, tokens: dict[str, Any], condition
             "filters": [filters] * len(WIDTHS),
         },
         "loss": {"kind": "non_saturating"},
-        "objective": {"kind": "rollouts"},
-        "likelihood": {"samples": likelihood},
+        **PLAYED,
+        "likelihood": {"samples": likelihood, **LEARNED},
         "warmup": warmup,
-        "training": {"samples": likelihood + warmup + int(GAME_SHARE * likelihood), "batch": batch},
+        "training": {
+            "samples": likelihood + warmup + int(GAME_SHARE * likelihood),
+            "batch": batch,
+            "discriminator_steps": 4,
+        },
     }

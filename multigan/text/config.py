@@ -22,6 +22,8 @@ from multigan.vocabulary import LARGEST
 
 LONGEST = 4096
 """Symbols of a text."""
+BYTES, MUCH = 12, 500_000_000
+"""Of a completed symbol (its number, and the value that it is drawn by), and of those that are worth a note."""
 
 # --- data -----------------------------------------------------------------------------------------------------------
 
@@ -171,7 +173,7 @@ class Cnn(Network):
 
 class Recurrent(Network):
     """An LSTM that judges each symbol by those before it, as ScratchGAN's (de Masson d'Autume et al., 2019): dense
-    rewards. A text's logit is the mean over its symbols."""
+    rewards. Each symbol's verdict counts the same, and what lies behind a text's end counts nothing."""
 
     kind: Literal["recurrent"]
     embedding: int = Field(64, ge=1, le=1024)
@@ -276,6 +278,24 @@ class TextRecipe(GameRecipe):
     def has_played(self, samples: int) -> bool:
         """Whether, after so many samples, there has been a turn of the game, and so a baseline."""
         return samples >= self.game_starts + self.training.batch
+
+    def notes(self) -> list[str]:
+        notes, objective, length = super().notes(), self.objective, self.data.length or 0
+        if isinstance(objective, Policy) and self.training.accumulate > 1:
+            for key in ("baseline", "normalize"):
+                if getattr(objective, key) not in ("none", False):
+                    notes.append(
+                        f"objective.{key}: with training.accumulate it is of each part, not of the whole batch."
+                    )
+        if isinstance(objective, Rollouts):
+            completed = self.training.batch * objective.rollouts * (length - 1)
+            if (held := completed * length * BYTES) > MUCH:
+                notes.append(
+                    f"objective.rollouts: a step of the generator completes {completed:,} texts of {length:,} symbols, "
+                    f"{held / 1e9:.1f} GB of them: if that is too slow or too much, lower it, data.length or "
+                    "training.batch, or take objective dense with a discriminator of kind recurrent."
+                )
+        return notes
 
     @model_validator(mode="after")
     def _fits(self) -> TextRecipe:

@@ -4,23 +4,22 @@ over temperatures with both curves, and one sentence on which is ahead."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from multigan import heads, noise
+from multigan import heads
 from multigan.contract import Contract
 from multigan.errors import UserError, printable
 from multigan.files import write_text
 from multigan.metrics import Evaluation as Found
 from multigan.metrics import Plan, Progress, Report, frechet_distance
 from multigan.metrics.report import Run
-from multigan.runtime import Generator
+from multigan.text.candidates import Candidate, Drawing, Rows
 from multigan.text.config import Bpe, TextRecipe, Words
 from multigan.text.data.stream import TextStream, open_stream
 from multigan.text.measuring import AVERAGED, OracleMeasure, measure_of, plain
@@ -31,7 +30,6 @@ from multigan.text.metrics.picture import draw
 from multigan.text.metrics.sweep import BLEU, HELD_OUT, ORACLE, REVERSE, TEMPERATURES, Axes, Point, sweep, table
 from multigan.text.metrics.verdict import verdict
 from multigan.text.networks import Policy
-from multigan.text.networks.sampler import Sampler
 from multigan.text.phases import BASELINE
 
 EXTRACTORS = ("minilm", "none")
@@ -40,22 +38,8 @@ SEEDS = (0, 1, 2)
 SWEPT = 1000
 """Texts at each of them, and no more than are compared."""
 POINTS = "sweep.json"
-BATCH = 256
 SHOWN = 50
 """Texts that are written down."""
-
-Rows = NDArray[np.int64]
-Sample = Callable[[float, int, int], Rows]
-"""Called with (temperature, seed, count); gives texts `[count, T]`."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A generator that is measured. policy: its network, where it is at hand."""
-
-    name: str
-    sample: Sample
-    policy: Policy | None = None
 
 
 @dataclass(frozen=True)
@@ -158,45 +142,18 @@ class _Measuring:
 
     def candidates(self) -> list[Candidate]:
         """The generator, and the baseline where the file has one."""
+        drawing = Drawing(heads.contract(self.recipe, 0), self.labels)
         if self.plan.exported is not None:
-            return [Candidate(self.recipe.objective.kind, self._of_file(self.plan.exported))]
+            return [Candidate(self.recipe.objective.kind, drawing.by_file(self.plan.exported))]
         found = []
         for name, called in ((AVERAGED, self.recipe.objective.kind), (BASELINE, "likelihood")):
             policy = self.plan.networks.get(name)
             begun = name == AVERAGED or self.recipe.has_played(self.plan.seen)
             if isinstance(policy, Policy) and begun:
-                found.append(Candidate(called, self._of_policy(policy), policy))
+                found.append(
+                    Candidate(called, drawing.by_policy(policy, self.stream.vocabulary.unknown_number), policy)
+                )
         return found
-
-    def _inputs(self, seed: int, start: int, count: int, temperature: float) -> dict[str, NDArray[Any]]:
-        labels = None if self.labels is None else self.labels[np.arange(start, start + count) % len(self.labels)]
-        contract = heads.contract(self.recipe, 0)
-        return noise.inputs(contract, seed, start, count, labels=labels, given={"temperature": temperature})
-
-    def _of_policy(self, policy: Policy) -> Sample:
-        sampler = Sampler(policy, self.stream.vocabulary.unknown_number)
-
-        @torch.no_grad()
-        def sample(temperature: float, seed: int, count: int) -> Rows:
-            parts = []
-            for start in range(0, count, BATCH):
-                told = self._inputs(seed, start, min(BATCH, count - start), temperature)
-                parts.append(sampler(**{name: torch.from_numpy(value) for name, value in told.items()}).numpy())
-            made: Rows = np.concatenate(parts)
-            return made
-
-        return sample
-
-    def _of_file(self, generator: Generator) -> Sample:
-        def sample(temperature: float, seed: int, count: int) -> Rows:
-            parts = []
-            for start in range(0, count, BATCH):
-                told = self._inputs(seed, start, min(BATCH, count - start), temperature)
-                parts.append(np.asarray(generator.session.run([generator.contract.output.name], told)[0]))
-            made: Rows = np.concatenate(parts)
-            return made
-
-        return sample
 
     # --- figures ------------------------------------------------------------------------------------------------------
 
@@ -293,7 +250,7 @@ class _Measuring:
         return stated
 
     def _notes(self, candidates: list[Candidate]) -> list[str]:
-        notes = []
+        notes = self.stream.sentences()[1:]  # what is unknown, and what is left out
         if len(self.played) < self.plan.count:
             notes.append(
                 f"the floor has {len(self.played):,} texts and the generator {self.plan.count:,}: reverse perplexity "

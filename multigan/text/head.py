@@ -18,6 +18,7 @@ from multigan.adversarial.phases import Phase
 from multigan.contract import Contract, Input, Output
 from multigan.errors import UserError
 from multigan.files import write_text
+from multigan.gan import public_recipe
 from multigan.heads import Data, Evaluator
 from multigan.recipe import Recipe
 from multigan.text import phases
@@ -55,11 +56,11 @@ def contract(recipe: TextRecipe, samples: int) -> Contract:
     ]
     if recipe.conditional:
         inputs.append(Input("label", "label", "int64", ["batch"], minimum=0, maximum=len(labels) - 1))
-    public = recipe.model_dump(mode="json", exclude_none=True)
+    public = public_recipe(recipe)
     for key in ("vocabulary", "merges"):  # they are in `extra`, where who has no recipe looks for them
         public["data"].pop(key, None)
-    if "source" in public["data"]:
-        public["data"]["source"] = Path(public["data"]["source"]).name
+    if (oracle := public["data"].get("oracle")) and "weights" in oracle:
+        oracle["weights"] = Path(oracle["weights"]).name
     return Contract(
         modality=recipe.modality,
         name=recipe.name,
@@ -73,6 +74,7 @@ def contract(recipe: TextRecipe, samples: int) -> Contract:
             "vocabulary": vocabulary.to_json(),
             "length": recipe.data.length,
             "log_probability": "log_probability",
+            # An LSTM goes on as long as it is asked to; a transformer knows the positions that it has learned.
             **({"longest": recipe.data.length} if isinstance(recipe.generator, Transformer) else {}),
         },
     )

@@ -71,15 +71,16 @@ def peak_memory(device: torch.device) -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def cost(seconds: float, device: torch.device) -> str:
-    """What a training will take, as a sentence."""
+def cost(seconds: float, device: torch.device, what: str = "the training", more: bool = False) -> str:
+    """What a training, or a part of it, will take, as a sentence. more: other phases come after it."""
     time_left = f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
     if seconds < 90:
         time_left = f"{seconds:.0f} seconds"
     where = "the GPU's memory" if device.type == "cuda" else "memory"
     taken = peak_memory(device)
     room = "" if taken is None else f" and {taken / 1e9:.1f} GB of {where}"
-    return f"At this speed the training takes about {time_left}{room}."
+    after = "; the phases after it have speeds of their own" if more else ""
+    return f"At this speed {what} takes about {time_left}{room}{after}."
 
 
 def line(figures: dict[str, float], unit: str) -> str:

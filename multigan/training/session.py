@@ -211,6 +211,8 @@ class Session:
             self._once("preview", log)
         rate = Rate(self.trainer.samples)
         first, stopped = self.trainer.turns, None
+        _, ends = self.trainer.stage()
+        parted = ends is not None
         try:
             while self.trainer.samples < self.training.samples and stopped is None:
                 self.trainer.turn()
@@ -218,7 +220,9 @@ class Session:
                 regular = turns % self.training.log_every == 0
                 if turns in (WARM, 2 * WARM) or regular:
                     self._log(log, rate)
-                self._say_cost(turns - first)
+                if ends is not None and self.trainer.samples >= ends:
+                    first, (_, ends) = turns, self.trainer.stage()
+                self._say_cost(turns - first, parted)
                 late = False
                 self.display.show(self.trainer.samples)
                 if turns % self._poll == 0:
@@ -265,14 +269,17 @@ class Session:
             {"preview": self._preview, "checkpoint": self._checkpoint, "evaluate": self._evaluate}[action](log)
             self._done[action] = self.trainer.samples
 
-    def _say_cost(self, turns: int) -> None:
-        """Tell once, when the speed is known, what the training will take. turns: since it was started or resumed."""
+    def _say_cost(self, turns: int, parted: bool) -> None:
+        """Tell, when the speed is known, what these phases will take. turns: since they were begun, or resumed. parted:
+        whether there were others, or will be."""
         if turns == WARM:
             self._speed = Rate(self.trainer.samples)
         elif turns == 2 * WARM:
-            left = self.training.samples - self.trainer.samples
+            names, ends = self.trainer.stage()
+            left = min(ends or self.training.samples, self.training.samples) - self.trainer.samples
             speed = self._speed.read(self.trainer.samples)
-            self.display.say(cost(left / speed, self.device))
+            what = " and ".join(names) if ends else "the rest" if parted else "the training"
+            self.display.say(cost(left / speed, self.device, what, ends is not None))
             if self.world.size > 1:
                 every = torch.tensor(POLL_SECONDS * speed / self.training.batch, device=self.device)
                 self.world.average([every])

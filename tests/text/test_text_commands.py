@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     "generator.embedding=4", "generator.hidden=6", "discriminator.embedding=4", "discriminator.widths=[1,2]",
     "discriminator.filters=[3,3]", "objective.rollouts=2", "likelihood.samples=32", "warmup=16",
-    "training.samples=80", "training.batch=16",
+    "training.samples=80", "training.batch=16", "training.discriminator_steps=1",
 ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ WAYS: dict[str, tuple[Callable[[Path], Path], list[str], dict[str, Any]]] = {
     **{name: (trained_texts.write, [], parts) for name, parts in GAMES.items()},
     "likelihood": (trained_texts.write, ["objective={kind: likelihood}"], {}),
 }  # fmt: skip
-QUICK = ("classes by column", "bpe")
+QUICK = ("classes by column", "transformer")
 """Those that are tried every time."""
 
 
@@ -162,7 +162,10 @@ def test_a_run_goes_on_and_another_starts_from_it(tmp_path: Path, capsys: pytest
     command("train", "text", "--resume", "run", "--set", "training.samples=112")
     assert Run(tmp_path / "run").saved()[-1] == 112
     (tmp_path / "more.txt").write_text("".join(f"{text}e\n" for text in trained_texts.texts()))
-    few = sets("training.samples=96", "training.batch=16", "likelihood.samples=32", "warmup=16", "objective.rollouts=2")
+    few = sets(
+        "training.samples=96", "training.discriminator_steps=1", "training.batch=16", "likelihood.samples=32",
+        "warmup=16", "objective.rollouts=2",
+    )  # fmt: skip
     start = ["train", "text", "--data", "more.txt", "--init-from", "run", "--out", "tuned"]
     capsys.readouterr()
     command(*start, "--recipe", "seqgan", *sets(*SMALL), expect=2)

@@ -180,6 +180,11 @@ def test_other_texts_than_those_of_the_training(run: Path, tmp_path: Path) -> No
         (other / f"{name}.txt").write_text("".join(f"{'dcba'[: 1 + i % 4]}{'dc' * (i % 3)}\n" for i in range(60)))
     found = evaluation.evaluate(weights, str(other), count=COUNT).report
     assert "given with --data" in found.protocol["data"]
+    assert not any("unknown" in note for note in found.notes)
+    for name in ("even", "odd"):
+        (other / f"{name}.txt").write_text("".join(f"{'ab' * (1 + i % 3)}{'xyz'[i % 3]}\n" for i in range(60)))
+    found = evaluation.evaluate(weights, str(other), count=COUNT).report
+    assert any("% of the symbols are unknown" in note for note in found.notes)
     (other / "odd.txt").unlink()
     with pytest.raises(UserError, match=r"classes"):
         evaluation.evaluate(weights, str(other / "even.txt"), count=COUNT)

@@ -291,3 +291,34 @@ def test_a_recurrent_discriminators_mean_counts_each_symbol_once(data: Path) -> 
     symbols = torch.cat([judge.verdicts(texts)[0], judge.verdicts(texts)[1, :2]])
     (torch.nn.functional.softplus(symbols).sum() / texts.numel()).backward()
     assert torch.allclose(found, judge.output.weight.grad, atol=1e-6)
+
+
+def test_what_a_training_takes_is_said_of_its_phases_by_themselves(data: Path, tmp_path: Path) -> None:
+    changes = ["training.batch=4", "likelihood.samples=100", "warmup=100", "training.samples=300"]
+    heard = Listening()
+    train(recipe(data, *changes), Options(out=tmp_path / "run"), heard)
+    said = [sentence for sentence in heard.said if sentence.startswith("At this speed ")]
+    assert [sentence.split(" takes about ")[0] for sentence in said] == [
+        "At this speed likelihood",
+        "At this speed discriminator",
+        "At this speed the rest",
+    ]
+    assert [sentence.endswith("; the phases after it have speeds of their own.") for sentence in said] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_rollouts_of_long_texts_are_worth_a_note(data: Path) -> None:
+    assert recipe(data).notes() == []
+    (note,) = recipe(data, "data.length=512", "objective.rollouts=32").notes()
+    assert note.startswith("objective.rollouts: a step of the generator completes 130,816 texts of 512 symbols, 0.8 GB")
+
+
+def test_what_is_of_each_part_of_a_batch_is_worth_a_note(data: Path) -> None:
+    objective = {"kind": "rollouts", "baseline": "mean", "normalize": True}
+    assert recipe(data, objective=objective).notes() == []
+    notes = recipe(data, "training.accumulate=2", objective=objective).notes()
+    assert [note.split(":")[0] for note in notes] == ["objective.baseline", "objective.normalize"]
+    assert recipe(data, "training.accumulate=2").notes() == []
