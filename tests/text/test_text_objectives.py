@@ -310,3 +310,20 @@ def test_a_sum_adds_likelihood_to_the_game() -> None:
     parts = [gradient(each(game, batch)[0], generator) for each in (reward, MaximumLikelihood())]
     both = gradient(Sum(reward, MaximumLikelihood(), schedules.constant(0.4))(game, batch)[0], generator)
     assert torch.allclose(both, parts[0] + 0.4 * parts[1])
+
+
+def test_dropout_is_likelihoods_alone() -> None:
+    shape, chosen = Shape(3, 3, True), Lstm(kind="lstm", embedding=4, hidden=5, dropout=0.5)
+    torch.manual_seed(0)
+    generator, (_, judge) = build_generator(chosen, shape).double(), networks()
+    game, batch = game_of(generator, judge, 8), Batch(torch.randint(3, (8, 3)))
+    plain, _ = generator.likelihood(batch.sample)
+    played = PolicyGradient(lambda game, batch, made: worth(made)[:, None].expand(made.shape))
+    found = gradient(played(game, batch)[0], generator)
+    logs, mask = generator.likelihood(game.fakes(batch))
+    by_hand = -(worth(game.fakes(batch))[:, None] * mask * logs).sum() / 8
+    assert torch.allclose(found, gradient(by_hand, generator))
+    loss, _ = MaximumLikelihood()(game, batch)
+    assert not torch.isclose(loss, -plain.sum() / 8)
+    # What is measured between two steps, of another number of texts, has none.
+    assert torch.allclose(generator.likelihood(batch.sample[:5])[0], plain[:5])

@@ -78,6 +78,9 @@ class Policy(nn.Module, ABC):
     Everything is computed in the weights' own precision: of a sampler's cost the matrix products are the least.
     """
 
+    dropout: Dropout
+    """Of the features, while likelihood is trained."""
+
     def __init__(self, vocabulary: int, length: int, ends: bool):
         super().__init__()
         self.vocabulary, self.length, self.ends = vocabulary, length, ends
@@ -110,6 +113,7 @@ class Policy(nn.Module, ABC):
     # --- what follows -----------------------------------------------------------------------------------------------
 
     def forward(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        self.dropout.rest()  # which is likelihood's alone: the policy gradient is of the policy that was played
         with torch.autocast(noise.device.type, enabled=False):
             if self.relaxed and self.training:
                 return self._relax(len(noise), label)
@@ -148,6 +152,7 @@ class Policy(nn.Module, ABC):
         with torch.autocast(tokens.device.type, enabled=False):
             mask = alive(tokens, self.ends)
             logits = self.logits(self.read(tokens, label)[mask]) / temperature
+            self.dropout.rest()  # a mask is drawn for one use
             found = -F.cross_entropy(logits, tokens[mask], reduction="none")
             return torch.zeros(tokens.shape, dtype=found.dtype, device=found.device).masked_scatter(mask, found), mask
 
