@@ -78,11 +78,10 @@ class Policy(nn.Module, ABC):
     Everything is computed in the weights' own precision: of a sampler's cost the matrix products are the least.
     """
 
-    dropout: Dropout
-    """Of the features, while likelihood is trained."""
-
     def __init__(self, vocabulary: int, length: int, ends: bool):
         super().__init__()
+        self.dropout = Dropout(0.0, 0)
+        """Of the features, while likelihood is trained. A network that has any sets its own."""
         self.vocabulary, self.length, self.ends = vocabulary, length, ends
         self.relaxed = False
         self.inverse_temperature = 1.0
