@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pages
 import pytest
+import soundfile
 
 from multigan.cli import run
 
@@ -19,7 +21,23 @@ TRAINED = {
                "training.batch=8", "data.length=4096"],
     "names": ["text", "--recipe", "names", "training.samples=256", "training.batch=16", "warmup=64",
               "likelihood.samples=64"],
+    "spectrograms": ["audio", "--recipe", "specgan", "generator.width=4", "discriminator.width=4",
+                     "training.samples=40", "training.batch=8"],
+    "pitched": ["audio", "--recipe", "drums", "generator.network.width=8", "discriminator.network.width=8",
+                "training.samples=16", "training.batch=8", "data.label_column=kind", "data.number_column=pitch"],
 }  # fmt: skip
+
+
+def _sines(folder: Path) -> Path:
+    """Eight short sounds, whose kind and pitch stand in a table."""
+    folder.mkdir()
+    lines = ["file_name,kind,pitch"]
+    for index in range(8):
+        pitch = 220 + 110 * index
+        soundfile.write(folder / f"{index}.wav", np.sin(np.arange(8000) * pitch * 2 * np.pi / 16000) / 2, 16000)
+        lines.append(f"{index}.wav,{'ab'[index % 2]},{pitch}")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +47,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {}
     for name, (modality, option, recipe, *settings) in TRAINED.items():
         told = [part for each in [*settings, "conditional=true"] for part in ("--set", each)]
+        if name == "pitched":
+            told += ["--data", str(_sines(folder / "sines"))]
         trained, path = folder / name, folder / f"{name}.onnx"
         assert run(["train", modality, option, recipe, *told, "--out", str(trained), "--device", "cpu"]) == 0
         assert run(["export", str(trained), "--out", str(path)]) == 0

@@ -47,6 +47,27 @@ def test_samples_are_those_of_the_command_line(name: str, models: dict[str, Path
     assert np.abs(theirs - native.interpolate([7, 8], 6, label=1)).max() <= 1e-5
 
 
+def test_a_model_that_is_told_a_number(models: dict[str, Path], visit: Callable[..., Any]) -> None:
+    page, native = visit("pitched.onnx"), load(models["pitched"], device="cpu", threads=1)
+    theirs, told = raw(page, "sample({ seed: 5n, start: 2, count: 4 })")
+    ours = native.sample(4, seed=5, start=2)
+    assert np.abs(theirs - ours).max() <= 1e-5
+    theirs, _ = raw(page, "sample({ seed: 5n, start: 2, count: 4, label: 1, number: 433.5 })")
+    ours = native.sample(4, seed=5, start=2, label=1, number=433.5)
+    assert np.abs(theirs - ours).max() <= 1e-5
+    assert told["labels"] == [0, 1, 0, 1]
+    theirs, _ = raw(page, "way({ seeds: [7n, 8n], steps: 6, first: 0, count: 7, label: 1, number: 300 })")
+    assert np.abs(theirs - native.interpolate([7, 8], 6, label=1, number=300)).max() <= 1e-5
+
+
+def test_spectrograms_are_heard_as_by_the_command_line(models: dict[str, Path], visit: Callable[..., Any]) -> None:
+    page, native = visit("spectrograms.onnx"), load(models["spectrograms"], device="cpu", threads=1)
+    theirs, _ = raw(page, "sample({ seed: 5n, start: 2, count: 3 })")
+    assert np.abs(theirs - native.sample(3, seed=5, start=2)).max() <= 1e-3  # the recipe's own: it finds the phases
+    theirs, _ = raw(page, "way({ seeds: [7n, 8n], steps: 3, first: 0, count: 4, label: 1 })")
+    assert np.abs(theirs - native.interpolate([7, 8], 3, label=1)).max() <= 1e-3
+
+
 def test_texts_are_those_of_the_command_line(models: dict[str, Path], visit: Callable[..., Any]) -> None:
     page, native = visit("names.onnx"), load(models["names"], device="cpu", threads=1)
     for sampling, options in (
