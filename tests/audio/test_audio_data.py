@@ -104,8 +104,8 @@ def bad_wav(path: Path, rate: int, channels: int) -> Path:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda path: path.write_bytes(b""), "not recognised|unknown format|End of file"),
-        (lambda path: path.write_text("this is text"), "not recognised"),
+        (lambda path: path.write_bytes(b""), "^the file is empty$"),
+        (lambda path: path.write_text("this is text"), "^Format not recognised$"),
         (lambda path: write(path, np.zeros(0)), "no samples"),
         (lambda path: write(path, np.array([0.1, np.nan, 0.2], np.float32)), "not numbers"),
         (lambda path: write(path, np.array([0.1, np.inf], np.float32)), "not numbers"),

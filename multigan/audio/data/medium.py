@@ -65,8 +65,9 @@ class Sound:
     def open(cls, place: str | bytes | BinaryIO) -> Sound:
         """A file by its path or from memory."""
         if isinstance(place, str | bytes):
-            with open(place, "rb"):  # libsndfile does not tell why a file cannot be opened, and this does
-                pass
+            with open(place, "rb") as content:  # libsndfile does not tell why a file cannot be opened, and this does
+                if not content.read(1):
+                    raise ValueError("the file is empty")
         file = _File(place)
         frames = file.frames if file.frames < _UNKNOWN else None
         return cls(file.samplerate, file.channels, frames, partial(_read, file), file.format not in _UNCHECKED)
