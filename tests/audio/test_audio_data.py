@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import tempfile
 import wave
 from pathlib import Path
 
@@ -253,6 +255,53 @@ def test_another_column_of_a_table_is_another_cache(tmp_path: Path) -> None:
     for name, start in (("near", 0), ("far", 5000)):
         opened = stream(tmp_path / "t.parquet", audio_column=name)
         assert np.array_equal(opened.samples([0])[0, 0].numpy(), ramp(1024, start))
+
+
+@pytest.mark.parametrize("struct", [False, True])
+def test_other_content_of_the_files_that_a_table_names_is_another_cache(tmp_path: Path, struct: bool) -> None:
+    write(tmp_path / "s" / "a.wav", ramp(1024))
+    inside = io.BytesIO()
+    soundfile.write(inside, ramp(1024, 9), 16_000, subtype="FLOAT", format="WAV")
+    cells: list[object] = ["s/a.wav", "s/b.wav", "../up.wav"]
+    if struct:
+        cells = [*({"bytes": None, "path": path} for path in cells), {"bytes": inside.getvalue(), "path": "s/a.wav"}]
+    pq.write_table(pa.table({"audio": cells}), tmp_path / "t.parquet")
+
+    def heard() -> list[float]:
+        opened = stream(tmp_path / "t.parquet", audio_column="audio")
+        return [round(float(each[0, 1]) * 2**20) for each in opened.samples(range(len(opened)))]
+
+    rest = [10] if struct else []
+    assert heard() == [1, *rest], "the others are missing"
+    write(tmp_path / "s" / "a.wav", ramp(1024, 50))
+    os.utime(tmp_path / "s" / "a.wav", ns=(1, 1))
+    assert heard() == [51, *rest]
+    write(tmp_path / "s" / "b.wav", ramp(1024, 70))
+    assert heard() == [51, 71, *rest]
+
+
+def test_a_file_that_may_be_read_at_last_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as place:  # below pytest's own folders nobody else may read
+        folder = Path(place)
+        folder.chmod(0o755)
+        write(folder / "a.wav", ramp(1024))
+        forbidden = write(folder / "b.wav", ramp(1024, 50))
+        forbidden.chmod(0)
+        cache_folder = folder / "cache"
+        cache_folder.mkdir()
+        cache_folder.chmod(0o777)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache_folder))
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # root may read everything
+        try:
+            assert "b.wav: " in stream(folder).sentences()[-1]
+        finally:
+            os.seteuid(user)
+        forbidden.chmod(0o644)
+        opened = stream(folder)
+        assert len(opened) == 2
+        assert len(opened.sentences()) == 1
 
 
 def test_files_that_make_other_slices_are_other_data(tmp_path: Path) -> None:
