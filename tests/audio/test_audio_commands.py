@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from pathlib import Path
@@ -23,7 +24,10 @@ from multigan.audio.config import AudioData
 from multigan.audio.data.medium import open_source
 from multigan.audio.data.survey import survey
 from multigan.cli import run
+from multigan.making import Options as Making
+from multigan.making.sounds import Sounds
 from multigan.runs import Run
+from multigan.sounds import pcm
 from multigan.training.display import Quiet
 from multigan.training.session import Options, train
 
@@ -131,6 +135,35 @@ def test_raw_samples_go_to_a_pipe(model: Path, capfdbinary: pytest.CaptureFixtur
     assert run(["generate", str(model), "-n", "3", "--seed", "5", "--stream"]) == 0
     found = np.frombuffer(capfdbinary.readouterr().out, "<i2").reshape(3, 1, 1024) / 32767
     assert np.abs(found - multigan.load(model).sample(3, seed=5)).max() < 2**-15
+
+
+class Pipe(io.BytesIO):
+    """Remembers how much came at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[int] = []
+
+    def write(self, content: object) -> int:
+        self.came.append(super().write(content))  # type: ignore[arg-type]
+        return self.came[-1]
+
+
+def test_a_pipe_has_each_batch_as_soon_as_it_is_made(model: Path) -> None:
+    generator, pipe = multigan.load(model), Pipe()
+    Sounds(generator, Making(seed=5, batch=3)).stream(8, pipe)
+    assert [came // 2048 for came in pipe.came] == [3, 3, 2]
+    assert pipe.getvalue() == pcm(generator.sample(8, seed=5, batch=3))
+
+
+def test_large_samples_are_made_few_at_a_time(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multigan.making.maker.HELD", 7 * 1024)
+    generator = multigan.load(model)
+    for batch, wanted in ((3, [6, 4]), (16, [10]), (1, [7, 3])):
+        parts = list(Sounds(generator, Making(seed=5, batch=batch)).parts(10))
+        assert [len(samples) for _, samples, _ in parts] == wanted
+        made = np.concatenate([samples for _, samples, _ in parts])
+        np.testing.assert_allclose(made, generator.sample(10, seed=5), atol=1e-6)
 
 
 @pytest.mark.parametrize(
