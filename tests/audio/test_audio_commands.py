@@ -71,6 +71,25 @@ def test_no_recipe_of_sounds_is_left_out() -> None:
     assert {name for name in recipes.packaged() if recipes.load(name).modality == "audio"} == set(TINY)
 
 
+def check_data_beside_previews(previews: Path, data: Path, classes: bool) -> None:
+    """The data's own sounds are written, the classes in turn where the recipe has them."""
+    whole = {path: soundfile.read(path)[0] for path in data.glob("*/*.wav")}
+    with Image.open(previews / "data.png") as picture:
+        assert picture.mode == "RGB"
+    found = sorted(previews.glob("data-*.wav"))
+    assert len(found) >= 12
+    for index, path in enumerate(found):
+        slice_ = soundfile.read(path)[0]
+        near = [
+            source.parent.name
+            for source, sound in whole.items()
+            for at in range(0, len(sound), 1024)
+            if np.abs(np.pad(sound, (0, 1024))[at : at + 1024] - slice_).max() < 2**-14
+        ]
+        assert near
+        assert not classes or near[0] == ("high", "low")[index % 2]
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_from_a_folder_to_sounds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -88,6 +107,7 @@ def test_from_a_folder_to_sounds(
     assert {"000000000064.png", "000000000064-00.wav", "000000000064-15.wav"} <= names
     assert made.movie.exists()
     assert soundfile.info(made.previews / "000000000064-00.wav").frames == 1024
+    check_data_beside_previews(made.previews, data, name == "drums")
     assert run(["export", "--onnx", "run"]) == 0
     assert run(["generate", "model.onnx", "-n", "5", "--seed", "7", "--out", "hits"]) == 0
     words = [f"-{('high', 'low')[index % 2]}" if name == "drums" else "" for index in range(5)]
