@@ -67,7 +67,7 @@ def test_short_hits_at_any_rate_give_a_recipe_that_makes_networks(rate: int, tmp
     heads.head(settled).networks()
 
 
-@pytest.mark.parametrize(("rate", "wanted", "word"), [(20, 1000, "least"), (384_000, 192_000, "most")])
+@pytest.mark.parametrize(("rate", "wanted", "word"), [(100, 1000, "least"), (384_000, 192_000, "most")])
 def test_files_of_a_rate_that_no_recipe_has_make_a_recipe_that_can_be_read_again(
     rate: int, wanted: int, word: str, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "zero length": (lambda path: write(path, np.zeros(0)), "it holds no samples"),
     "not numbers": (holed, "it holds samples that are not numbers"),
     "rate of 0": (lambda path: header(path, 1, 0), "can be read"),
+    "rate of 1": (lambda path: header(path, 1, 1), "a rate of 1 samples a second is none that a recording has"),
     "200 channels": (lambda path: header(path, 200, 16_000), "200 channels, where 64 are the most"),
 }
 

@@ -20,7 +20,7 @@ from multigan.data.order import Blocks
 
 SUFFIXES = frozenset(b".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
 DRUMS = "the embedded drums"
-MOST_CHANNELS, FASTEST = 64, 768_000
+MOST_CHANNELS, SLOWEST, FASTEST = 64, 50, 768_000
 """Beyond them a file is damaged, or no recording that is meant for training."""
 BLOCK = 2**16
 """Frames that are decoded at once."""
@@ -46,7 +46,7 @@ class Sound:
     """
 
     def __init__(self, rate: int, channels: int, frames: int | None, part: Part, checked: bool = True) -> None:
-        if not 1 <= rate <= FASTEST:
+        if not SLOWEST <= rate <= FASTEST:
             raise ValueError(f"a rate of {rate} samples a second is none that a recording has")
         if not 1 <= channels <= MOST_CHANNELS:
             raise ValueError(f"{channels} channels, where {MOST_CHANNELS} are the most that are read")
