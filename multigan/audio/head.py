@@ -28,6 +28,7 @@ from multigan.errors import UserError
 from multigan.gan import Augmenting, FixedEvaluator, GanHead, gan_contract
 from multigan.heads import Data, Evaluator
 from multigan.pictures import save_image
+from multigan.settings import R1, R2
 
 REFERENCE, LARGEST_REFERENCE = 1024, 2**24
 """Real slices that the previews are compared with, and their values in all."""
@@ -228,15 +229,20 @@ class Head(GanHead[AudioRecipe]):
         said = {}
         if found.silent > 0.5:
             share = f"{100 * found.silent:.0f}%"
-            said["silent"] = f"{share} of the previews are silent: raise gamma or lower the learning rate."
+            raised = "raise gamma or " if self._has_gamma() else ""
+            said["silent"] = f"{share} of the previews are silent: {raised}lower the learning rate."
         if found.clipped > 0.5:
             said["clipped"] = f"{100 * found.clipped:.0f}% of the previews are clipped: lower the learning rate."
         if found.flatness > max(NOISE, 2 * self._flatness):
             said["noise"] = (
                 f"the previews are noise (spectral flatness {found.flatness:.2f}, the data's {self._flatness:.2f}): "
-                "train longer, or raise gamma."
+                f"train longer{', or raise gamma' if self._has_gamma() else ''}."
             )
         return figures, said
+
+    def _has_gamma(self) -> bool:
+        """Whether the recipe has penalties with a gamma: a gradient penalty has none."""
+        return any(isinstance(each, R1 | R2) for each in self.recipe.regularizers)
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
         stream = data.stream.stream if isinstance(data.stream, SpectrogramStream) else data.stream

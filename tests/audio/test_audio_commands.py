@@ -18,15 +18,17 @@ from safetensors.torch import load_file
 from sound_files import sine, write
 
 import multigan
+from multigan import heads
 from multigan import recipe as recipes
 from multigan.audio.choosing import chosen, settle
 from multigan.audio.config import AudioData
 from multigan.audio.data.medium import open_source
 from multigan.audio.data.survey import survey
+from multigan.checkpoint import load_generator
 from multigan.cli import run
 from multigan.making import Options as Making
 from multigan.making.sounds import Sounds
-from multigan.runs import Run
+from multigan.runs import Run, find_checkpoint
 from multigan.sounds import pcm
 from multigan.training.display import Quiet
 from multigan.training.session import Options, train
@@ -155,6 +157,42 @@ def test_raw_samples_go_to_a_pipe(model: Path, capfdbinary: pytest.CaptureFixtur
     assert run(["generate", str(model), "-n", "3", "--seed", "5", "--stream"]) == 0
     found = np.frombuffer(capfdbinary.readouterr().out, "<i2").reshape(3, 1, 1024) / 32767
     assert np.abs(found - multigan.load(model).sample(3, seed=5)).max() < 2**-15
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_conditional_generator_is_fine_tuned_on_a_folder_without_classes(
+    name: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It begins as what it was told the mean of its classes."""
+    start = model.parent / "run"
+    if name != "drums":
+        data = [f"data.source={folder(tmp_path / 'two')}", "conditional=true"]
+        start = train(recipes.load(name, [*SMALL, *TINY[name], *data]), Options(out=tmp_path / "before")).run.folder
+    flat = tmp_path / "flat"
+    for index in range(8):
+        write(flat / f"{index}.wav", sine(500 + 40 * index, 0.1, 16_000, 0.3))
+    still = ["generator_optimizer.lr=0", "discriminator_optimizer.lr=0", "training.samples=16", "training.batch=8"]
+    out = tmp_path / "after"
+    assert run(["train", "audio", "--init-from", str(start), "--data", str(flat), "--out", str(out), *sets(still)]) == 0
+    assert "No classes here, so the generator begins at the mean of those that " in capsys.readouterr().err
+    (_, told, _), (_, found, _) = (load_generator(find_checkpoint(each)) for each in (start, out))
+    mean = next(each for each in told.modules() if isinstance(each, torch.nn.Embedding)).weight
+    mean.copy_(mean.mean(0, keepdim=True).expand_as(mean))
+    count = len(mean.T)
+    inputs = [torch.randn(3, count)]
+    if name == "specgan":
+        inputs.append(torch.rand(3, 1, 32, 64) * 2 - 1)
+    with torch.no_grad():
+        torch.testing.assert_close(found(*inputs), told(*inputs, label=torch.tensor([0, 1, 0])), atol=1e-4, rtol=1e-3)
+
+
+def test_gamma_is_spoken_of_where_there_is_one() -> None:
+    silence = torch.zeros(4, 1, 16_384)
+    for name, wanted in (("drums", True), ("wavegan", False)):
+        chosen, _ = heads.resolve(recipes.load(name, ["data.length=16384", "data.rate=16000", "data.channels=1"]))
+        _, said = heads.head(chosen).remarks(silence)
+        assert "100% of the previews are silent" in said["silent"]
+        assert ("gamma" in "".join(said.values())) == wanted
 
 
 class Pipe(io.BytesIO):
