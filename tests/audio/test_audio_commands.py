@@ -228,6 +228,8 @@ def test_large_samples_are_made_few_at_a_time(model: Path, monkeypatch: pytest.M
     ("arguments", "words"),
     [
         (["--format", "png"], "choose wav or flac"),
+        (["--stream", "--interpolate", "3,4"], "no files: leave --interpolate away"),
+        (["--stream"], "no files: leave --out away"),
         (["--format", "flac", "--bits", "32"], "choose 16, 24"),
         (["--bits", "12"], "12 bits are no depth of wav"),
         (["--label", "mid"], "the label 'mid' is unknown"),
