@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,15 +162,35 @@ def fill(module: nn.Module, weights: Weights, name: str) -> None:
 
 def start_from(module: nn.Module, weights: Weights, name: str) -> None:
     """Give `module` the weights of the network `name`, as `fill` does, but leave what knows the classes as it is where
-    there is another number of them: a fine-tuned generator learns its own."""
+    there is another number of them: a fine-tuned generator learns its own. One that is told no class begins at the mean
+    of those that it was told."""
     own = module.state_dict()
     given = weights.networks.get(name, {})
+    _mean_class(own, given)
     # What knows the classes is a table with a row for each, plain or with a parametrization around it.
     tables = tuple(f"{place}." for place, each in module.named_modules() if isinstance(each, nn.Embedding))
     for key, value in own.items():
         if key.startswith(tables) and key in given and given[key].shape != value.shape:
             given[key] = value
     fill(module, weights, name)
+
+
+def _mean_class(own: Mapping[str, Tensor], given: dict[str, Tensor]) -> None:
+    """Change the weights of a network that is told a class to those of one that is told none, if `own` are such.
+
+    Beside the latent there was the class's embedding, as long: its mean becomes part of the next layer's bias. Without
+    a bias, and in a discriminator, where the embedding is added to the logit, it is left out.
+    """
+    for place in (key for key in list(given) if key.endswith("embedding.weight") and key not in own):
+        mean = given.pop(place).mean(0)
+        for key, value in own.items():
+            wide = given.get(key, value)
+            if value.dim() == 2 and wide.dim() == 2 and wide.size(1) - value.size(1) == len(mean):
+                latent, told, rest = wide.split((len(mean), len(mean), wide.size(1) - 2 * len(mean)), 1)
+                given[key] = torch.cat((latent, rest), 1)
+                bias = key.removesuffix("weight") + "bias"
+                if bias in given:
+                    given[bias] = given[bias] + told @ mean
 
 
 def load_generator(path: Path, which: str = GENERATOR_EMA) -> tuple[Recipe, nn.Module, int]:

@@ -119,8 +119,10 @@ def chosen(
     if asked.label_column is not None and seen.classes is not None and not conditional:
         conditional, why_conditional = True, f"{len(seen.classes)} classes, as data.label_column asks."
     if like is not None:
-        conditional = like.conditional
+        conditional = like.conditional and seen.classes is not None
         why_conditional = f"{'Conditional' if conditional else 'Unconditional'}, as {like.name} is."
+        if like.conditional and not conditional:
+            why_conditional = f"No classes here, so the generator begins at the mean of those that {like.name} knows."
     sentences = [*seen.notes, *why, why_conditional]
     mapping = _mapping(seen, data, form, conditional, gpu)
     if seen.rows:

@@ -12,6 +12,8 @@ from multigan.settings import Augment, Data, GanRecipe, Network, Settings
 
 SHORTEST, LONGEST = 256, 2**20
 SLOWEST, FASTEST = 1_000, 192_000
+SHUFFLED = 4
+"""Layers that phase shuffle follows, at most."""
 
 
 class AudioData(Data):
@@ -86,6 +88,11 @@ class WaveGan(Network):
     def stride(self) -> int:
         """The product of the strides."""
         return math.prod(self.strides)
+
+    @property
+    def shuffled(self) -> int:
+        """How many of the discriminator's layers phase shuffle follows: the first four at most, and never the last."""
+        return min(SHUFFLED, len(self.strides) - 1) if self.phase_shuffle else 0
 
 
 class Transform(Settings):
@@ -217,11 +224,23 @@ def step_of(network: AnyNetwork) -> int:
 
 
 def check_length(role: str, network: AnyNetwork, length: int) -> None:
-    """Raise ValueError, with the nearest length that there is, where the network cannot make or judge `length`."""
+    """Raise ValueError where the network cannot make or judge `length`, with what is nearest to it and can be."""
     step = step_of(network)
     if length % step:
         nearest = max(step, round(length / step) * step)
         what = "the product of its strides" if isinstance(network, WaveGan) else "16 hops of its transform"
         raise ValueError(
             f"data.length: {length} is no multiple of {step}, {what}, so the {role} cannot make it (nearest: {nearest})"
+        )
+    if role == "discriminator" and isinstance(network, WaveGan):
+        _check_shuffle(network, length)
+
+
+def _check_shuffle(network: WaveGan, length: int) -> None:
+    """Raise ValueError where phase shuffle moves a layer by more than reflection can fill."""
+    shortest = length // math.prod(network.strides[: network.shuffled])
+    if network.shuffled and network.phase_shuffle >= shortest:
+        raise ValueError(
+            f"discriminator.phase_shuffle: {network.phase_shuffle} is as long as a layer that it shifts, which has "
+            f"{shortest} samples of a slice of {length} (at most {shortest - 1}; or a longer data.length)"
         )

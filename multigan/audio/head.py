@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from multigan import noise, sounds
@@ -27,11 +28,14 @@ from multigan.errors import UserError
 from multigan.gan import Augmenting, FixedEvaluator, GanHead, gan_contract
 from multigan.heads import Data, Evaluator
 from multigan.pictures import save_image
+from multigan.settings import R1, R2
 
 REFERENCE, LARGEST_REFERENCE = 1024, 2**24
 """Real slices that the previews are compared with, and their values in all."""
 HEARD = 16
 """Previews that are written as sounds beside the picture of all."""
+SHOWN, MOST_ROWS = 128, 16
+"""Real sounds that are written beside the first preview, at most, and classes that have a row of their own."""
 NOISE = 0.5
 """A spectrum as flat as this is noise."""
 
@@ -98,6 +102,8 @@ class Head(GanHead[AudioRecipe]):
         super().__init__(recipe)
         self._flatness = 0.0
         """The real sounds'."""
+        self._real: tuple[sounds.Sounds, list[str]] | None = None
+        """Some of them, and the classes that take turns in them, until they are written beside the first preview."""
         self._stream: SpectrogramStream | None = None
         """The data of a game on spectrograms, which knows their statistics."""
         self._heard: tuple[Tensor, int, Tensor] | None = None
@@ -114,6 +120,8 @@ class Head(GanHead[AudioRecipe]):
         first = stream.take(0, count)
         real = first.sample.float().cpu().numpy()
         self._flatness = sounds.level(real).flatness
+        turns = self._turns(first.conditions.get("label"))
+        self._real = (real[:SHOWN].copy(), []) if turns is None else (real[turns], self._names())
         played: Stream = stream
         seen = first.sample
         if isinstance(self.recipe.generator, SpecGan):
@@ -179,14 +187,34 @@ class Head(GanHead[AudioRecipe]):
         return super().diversity(spectra, None if labels is None else labels.cpu())
 
     def save_preview(self, samples: Tensor, path: Path) -> list[Path]:
-        made = self.heard(samples).float().cpu().numpy()
+        """The sheet of all and the first as sounds; beside the first of a session also the data's own, `data.png` and
+        `data-NN.wav`."""
+        files = self._written(self.heard(samples).float().cpu().numpy(), self._names(), path.stem, path.parent)
+        if self._real is not None:
+            files += self._written(*self._real, "data", path.parent)
+            self._real = None
+        return files
+
+    def _names(self) -> list[str]:
+        """Of the rows of a sheet: the classes, where they are few."""
+        return (self.recipe.data.classes or []) if 0 < self.classes <= MOST_ROWS else []
+
+    def _turns(self, labels: Tensor | None) -> NDArray[np.int64] | None:
+        """Of the labelled sounds those to show, the classes in turn as in the previews; None where a class is not
+        among them, or there are no rows of classes."""
+        if labels is None or not self._names():
+            return None
+        places = [np.flatnonzero(labels.cpu().numpy() == each) for each in range(self.classes)]
+        each = min(SHOWN // MOST_ROWS, *map(len, places))
+        return np.stack([place[:each] for place in places], 1).flatten() if each else None
+
+    def _written(self, made: sounds.Sounds, names: list[str], stem: str, folder: Path) -> list[Path]:
+        """The picture `STEM.png` of all and the sounds `STEM-NN.wav` of the first."""
         _, _, rate = _size(self.recipe)
-        names = (self.recipe.data.classes or []) if 0 < self.classes <= 16 else []
-        picture = path.with_suffix(".png")
-        save_image(sounds.sheet(made, names), picture)
-        files = [picture]
+        files = [folder / f"{stem}.png"]
+        save_image(sounds.sheet(made, names), files[0])
         for index in range(min(HEARD, len(made))):
-            files.append(path.with_name(f"{path.stem}-{index:02d}.wav"))
+            files.append(folder / f"{stem}-{index:02d}.wav")
             sounds.save_sound(made[index], rate, files[-1])
         return files
 
@@ -201,15 +229,20 @@ class Head(GanHead[AudioRecipe]):
         said = {}
         if found.silent > 0.5:
             share = f"{100 * found.silent:.0f}%"
-            said["silent"] = f"{share} of the previews are silent: raise gamma or lower the learning rate."
+            raised = "raise gamma or " if self._has_gamma() else ""
+            said["silent"] = f"{share} of the previews are silent: {raised}lower the learning rate."
         if found.clipped > 0.5:
             said["clipped"] = f"{100 * found.clipped:.0f}% of the previews are clipped: lower the learning rate."
         if found.flatness > max(NOISE, 2 * self._flatness):
             said["noise"] = (
                 f"the previews are noise (spectral flatness {found.flatness:.2f}, the data's {self._flatness:.2f}): "
-                "train longer, or raise gamma."
+                f"train longer{', or raise gamma' if self._has_gamma() else ''}."
             )
         return figures, said
+
+    def _has_gamma(self) -> bool:
+        """Whether the recipe has penalties with a gamma: a gradient penalty has none."""
+        return any(isinstance(each, R1 | R2) for each in self.recipe.regularizers)
 
     def evaluator(self, data: Data, device: torch.device) -> Evaluator:
         stream = data.stream.stream if isinstance(data.stream, SpectrogramStream) else data.stream

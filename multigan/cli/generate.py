@@ -87,6 +87,9 @@ def generate(
     from multigan.making import Options, maker_of
     from multigan.runtime import Generator
 
+    for option, given in (("--interpolate", interpolate), ("--out", out), ("--format", format)):
+        if stream and given is not None:
+            raise UserError(f"--stream writes single sounds to the standard output, and no files: leave {option} away.")
     if interpolate is None and not (grid or singles or stream):
         raise UserError("--no-grid with --no-singles leaves nothing to write: drop one of them.")
     options = Options(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from multigan.errors import UserError
@@ -66,6 +68,17 @@ def insist(work: Callable[[], T], name: str, place: str) -> T:
                     "its network or this system's limits, then start again or go on with --resume."
                 ) from error
         time.sleep(wait)
+
+
+def version(path: str | bytes | Path) -> tuple[int, ...]:
+    """What changes when the content of a file does, or when it comes to be readable: its size and its time of change;
+    of one that is gone or forbidden nothing."""
+    try:
+        status = os.stat(path)
+        effective = os.access in os.supports_effective_ids
+        return (status.st_size, status.st_mtime_ns) if os.access(path, os.R_OK, effective_ids=effective) else ()
+    except OSError:
+        return ()
 
 
 def clause(error: BaseException) -> str:

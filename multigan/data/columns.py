@@ -100,10 +100,23 @@ def content(value: Any, medium: Medium[T], below: Sequence[Path] = ()) -> T:
     if isinstance(value, bytes):
         return medium.open(io.BytesIO(value))
     if isinstance(value, str):
-        return medium.open(str(_file(value, medium, below)))
+        return medium.open(str(file_of(value, medium, below)))
     if value is None:
         raise ValueError("the cell is empty")
     return medium.array(value)
+
+
+def paths(cells: Any) -> dict[int, str]:
+    """The paths in an arrow column of samples, by row: of the cells that hold nothing else."""
+    if str(cells.type).startswith("struct"):
+        parts = dict(zip((field.name for field in cells.type), cells.flatten(), strict=True))
+        encoded = parts.get("bytes")
+        if "path" not in parts or (encoded is not None and not encoded.null_count):
+            return {}
+        named = parts["path"].to_pylist()
+        held = [False] * len(named) if encoded is None else encoded.is_valid().to_pylist()
+        return {row: path for row, path in enumerate(named) if path and not held[row]}
+    return {row: path for row, path in enumerate(cells.to_pylist()) if path} if "string" in str(cells.type) else {}
 
 
 def numbered(column: Any, feature: Any) -> tuple[list[str], NDArray[np.int32]]:
@@ -122,7 +135,8 @@ def numbered(column: Any, feature: Any) -> tuple[list[str], NDArray[np.int32]]:
     return names, numbers[codes]
 
 
-def _file(path: str, medium: Medium[Any], below: Sequence[Path]) -> Path:
+def file_of(path: str, medium: Medium[Any], below: Sequence[Path]) -> Path:
+    """The file that a cell's path names. Raises ValueError for one that it must not name."""
     if not below:
         raise ValueError(f"the cell holds no {medium.one} but the path {path}, and only a local table may name files")
     for folder in (each.resolve() for each in below):

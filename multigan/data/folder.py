@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Generic
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multigan.data import metadata
+from multigan.data.access import version
 from multigan.data.described import describe, occurring
 from multigan.data.medium import Medium, T
 from multigan.data.order import Blocks
@@ -158,12 +158,10 @@ class Folder(Generic[T]):
         return digest(self._listing.names(), b"" if self._rows is None else self._rows.tobytes())
 
     def versions(self) -> bytes:
-        """Each file's size and time of change; nothing of one that is gone."""
+        """Each file's size and time of change; nothing of one that is gone or may not be read."""
         made = array("q")
         for index in range(len(self)):
-            with suppress(OSError):
-                status = os.stat(os.path.join(self._listing.root, self._path(index)))
-                made.extend((index, status.st_size, status.st_mtime_ns))
+            made.extend((index, *version(os.path.join(self._listing.root, self._path(index)))))
         return made.tobytes()
 
     def _path(self, index: int) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multigan.data import columns
-from multigan.data.access import clause
+from multigan.data.access import clause, version
 from multigan.data.medium import Medium, T
 from multigan.data.numbers import LARGEST, Numbers, refused
 from multigan.data.order import Blocks
@@ -166,8 +167,14 @@ class Table(Rows[T]):
         """Each row is read on its own."""
 
     def versions(self) -> bytes:
-        """The fingerprint by which `datasets` itself knows a table's content."""
-        return self._fingerprint.encode()
+        """The fingerprint by which `datasets` itself knows a table's content, and what the files are that its cells
+        name."""
+        made, named = array("q"), columns.paths(self._cells) if self._below else {}
+        for row in range(self._count) if self.rows is None else self.rows.tolist():
+            if row in named:
+                with suppress(ValueError):
+                    made.extend((row, *version(columns.file_of(named[row], self.medium, self._below))))
+        return self._fingerprint.encode() + made.tobytes()
 
 
 def open_file(place: str, path: Path, data: Data, medium: Medium[T]) -> Rows[T]:

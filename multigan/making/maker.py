@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +23,8 @@ WRITERS = 8
 """Each file is flushed to the disk: several at once wait together."""
 BATCH = 16
 """Samples that go through the graph at once, unless told."""
-PART = 1024
-"""Samples made before their files are written."""
+PART, HELD = 1024, 2**24
+"""Samples made before their files are written, and their values in all."""
 Samples = NDArray[Any]
 
 
@@ -160,12 +161,15 @@ class FileMaker(Maker):
         """Of the file that shows all."""
         return self.format
 
-    def parts(self, n: int) -> Iterator[tuple[int, Samples, list[str] | None]]:
+    def parts(self, n: int, most: int = PART) -> Iterator[tuple[int, Samples, list[str] | None]]:
         """The number of the first, the samples, and the names of their classes and numbers, some at a time: so that any
-        number of files takes little memory."""
+        number of files takes little memory, whatever their size. most: samples at a time, in whole batches."""
         options, generator = self.options, self.generator
-        for first in range(0, max(n, 1), PART):  # sample() refuses an n below 1
-            count = min(PART, n - first)
+        batch = max(1, self.batch)  # sample() refuses a batch or an n below 1
+        values = math.prod(size for size in generator.contract.output.shape if isinstance(size, int))
+        step = max(batch, min(most, HELD // max(1, values)) // batch * batch)
+        for first in range(0, max(n, 1), step):
+            count = min(step, n - first)
             turns = range(first, first + count)
             labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
             start = options.start + first

@@ -52,10 +52,10 @@ class Sounds(FileMaker):
         return [f"the way in {there} sounds, one after another: {path}", f"their spectrograms: {picture}"]
 
     def stream(self, n: int, pipe: BinaryIO) -> None:
-        """Write `n` sounds one after another as raw little-endian samples."""
-        for _, samples, _ in self.parts(n):
+        """Write `n` sounds one after another as raw little-endian samples, each batch as soon as it is made."""
+        for _, samples, _ in self.parts(n, self.batch):
             pipe.write(pcm(samples, self.bits))
-        pipe.flush()
+            pipe.flush()
 
 
 MAKER = Sounds

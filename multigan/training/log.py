@@ -43,23 +43,24 @@ class Log:
             raise UserError(f"cannot write {self.run.metrics}: {error.strerror or error}. Free some room.") from error
 
     def show(self, samples: int, path: Path) -> None:
-        """Show a preview, a picture, a sound or a text, in TensorBoard."""
+        """Show a preview, a picture, a sound or a text, in TensorBoard; a file with a name and no count under that."""
         if self._board is None or not path.exists():
             return
+        name, _, number = path.stem.partition("-")
+        name = "preview" if name.isdigit() else name
         if path.suffix == ".wav":
             import soundfile
 
             sound, rate = soundfile.read(path, always_2d=True)
-            name = "preview/" + path.stem.partition("-")[2]
-            self._board.add_audio(name, sound.mean(axis=1)[None], samples, sample_rate=rate)
+            self._board.add_audio(f"{name}/{number}", sound.mean(axis=1)[None], samples, sample_rate=rate)
         elif path.suffix == ".txt":
             lines = path.read_text(encoding="utf-8").splitlines()
-            self._board.add_text("preview", "\n".join(f"    {line}" for line in lines), samples)
+            self._board.add_text(name, "\n".join(f"    {line}" for line in lines), samples)
         else:
             from PIL import Image
 
             with Image.open(path) as image:
-                self._board.add_image("preview", np.asarray(image.convert("RGB")), samples, dataformats="HWC")
+                self._board.add_image(name, np.asarray(image.convert("RGB")), samples, dataformats="HWC")
 
     def close(self) -> None:
         """Flush and close the files. What a full disk no longer takes is lost: `write` has said so, or a checkpoint."""

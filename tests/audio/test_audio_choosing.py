@@ -67,6 +67,18 @@ def test_short_hits_at_any_rate_give_a_recipe_that_makes_networks(rate: int, tmp
     heads.head(settled).networks()
 
 
+@pytest.mark.parametrize(("rate", "wanted", "word"), [(100, 1000, "least"), (384_000, 192_000, "most")])
+def test_files_of_a_rate_that_no_recipe_has_make_a_recipe_that_can_be_read_again(
+    rate: int, wanted: int, word: str, tmp_path: Path
+) -> None:
+    data = hits(tmp_path, rate, 400 / rate)
+    settled, why = settle(recipes.load("wavegan", [f"data.source={data}"]), gpu=True)  # type: ignore[arg-type]
+    assert settled.data.rate == wanted
+    assert why[0] == f"{wanted:,} Hz: the {word} that can be asked for, where all files have {rate:,}."
+    assert AudioRecipe.model_validate(settled.model_dump()) == settled
+    assert found(data, gpu=True)[0].data.rate == wanted
+
+
 def test_the_sentence_on_a_settled_length_names_the_length(tmp_path: Path) -> None:
     data = hits(tmp_path, 16_000, 0.2)
     changes = [f"data.source={data}", "data.length=null", "generator.strides=[5,5,5]", "discriminator.strides=[4,4,4]"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from pathlib import Path
@@ -17,13 +18,18 @@ from safetensors.torch import load_file
 from sound_files import sine, write
 
 import multigan
+from multigan import heads
 from multigan import recipe as recipes
 from multigan.audio.choosing import chosen, settle
 from multigan.audio.config import AudioData
 from multigan.audio.data.medium import open_source
 from multigan.audio.data.survey import survey
+from multigan.checkpoint import load_generator
 from multigan.cli import run
-from multigan.runs import Run
+from multigan.making import Options as Making
+from multigan.making.sounds import Sounds
+from multigan.runs import Run, find_checkpoint
+from multigan.sounds import pcm
 from multigan.training.display import Quiet
 from multigan.training.session import Options, train
 
@@ -67,6 +73,25 @@ def test_no_recipe_of_sounds_is_left_out() -> None:
     assert {name for name in recipes.packaged() if recipes.load(name).modality == "audio"} == set(TINY)
 
 
+def check_data_beside_previews(previews: Path, data: Path, classes: bool) -> None:
+    """The data's own sounds are written, the classes in turn where the recipe has them."""
+    whole = {path: soundfile.read(path)[0] for path in data.glob("*/*.wav")}
+    with Image.open(previews / "data.png") as picture:
+        assert picture.mode == "RGB"
+    found = sorted(previews.glob("data-*.wav"))
+    assert len(found) >= 12
+    for index, path in enumerate(found):
+        slice_ = soundfile.read(path)[0]
+        near = [
+            source.parent.name
+            for source, sound in whole.items()
+            for at in range(0, len(sound), 1024)
+            if np.abs(np.pad(sound, (0, 1024))[at : at + 1024] - slice_).max() < 2**-14
+        ]
+        assert near
+        assert not classes or near[0] == ("high", "low")[index % 2]
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_from_a_folder_to_sounds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -84,6 +109,7 @@ def test_from_a_folder_to_sounds(
     assert {"000000000064.png", "000000000064-00.wav", "000000000064-15.wav"} <= names
     assert made.movie.exists()
     assert soundfile.info(made.previews / "000000000064-00.wav").frames == 1024
+    check_data_beside_previews(made.previews, data, name == "drums")
     assert run(["export", "--onnx", "run"]) == 0
     assert run(["generate", "model.onnx", "-n", "5", "--seed", "7", "--out", "hits"]) == 0
     words = [f"-{('high', 'low')[index % 2]}" if name == "drums" else "" for index in range(5)]
@@ -133,10 +159,77 @@ def test_raw_samples_go_to_a_pipe(model: Path, capfdbinary: pytest.CaptureFixtur
     assert np.abs(found - multigan.load(model).sample(3, seed=5)).max() < 2**-15
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_a_conditional_generator_is_fine_tuned_on_a_folder_without_classes(
+    name: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It begins as what it was told the mean of its classes."""
+    start = model.parent / "run"
+    if name != "drums":
+        data = [f"data.source={folder(tmp_path / 'two')}", "conditional=true"]
+        start = train(recipes.load(name, [*SMALL, *TINY[name], *data]), Options(out=tmp_path / "before")).run.folder
+    flat = tmp_path / "flat"
+    for index in range(8):
+        write(flat / f"{index}.wav", sine(500 + 40 * index, 0.1, 16_000, 0.3))
+    still = ["generator_optimizer.lr=0", "discriminator_optimizer.lr=0", "training.samples=16", "training.batch=8"]
+    out = tmp_path / "after"
+    assert run(["train", "audio", "--init-from", str(start), "--data", str(flat), "--out", str(out), *sets(still)]) == 0
+    assert "No classes here, so the generator begins at the mean of those that " in capsys.readouterr().err
+    (_, told, _), (_, found, _) = (load_generator(find_checkpoint(each)) for each in (start, out))
+    mean = next(each for each in told.modules() if isinstance(each, torch.nn.Embedding)).weight
+    mean.copy_(mean.mean(0, keepdim=True).expand_as(mean))
+    count = len(mean.T)
+    inputs = [torch.randn(3, count)]
+    if name == "specgan":
+        inputs.append(torch.rand(3, 1, 32, 64) * 2 - 1)
+    with torch.no_grad():
+        torch.testing.assert_close(found(*inputs), told(*inputs, label=torch.tensor([0, 1, 0])), atol=1e-4, rtol=1e-3)
+
+
+def test_gamma_is_spoken_of_where_there_is_one() -> None:
+    silence = torch.zeros(4, 1, 16_384)
+    for name, wanted in (("drums", True), ("wavegan", False)):
+        chosen, _ = heads.resolve(recipes.load(name, ["data.length=16384", "data.rate=16000", "data.channels=1"]))
+        _, said = heads.head(chosen).remarks(silence)
+        assert "100% of the previews are silent" in said["silent"]
+        assert ("gamma" in "".join(said.values())) == wanted
+
+
+class Pipe(io.BytesIO):
+    """Remembers how much came at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[int] = []
+
+    def write(self, content: object) -> int:
+        self.came.append(super().write(content))  # type: ignore[arg-type]
+        return self.came[-1]
+
+
+def test_a_pipe_has_each_batch_as_soon_as_it_is_made(model: Path) -> None:
+    generator, pipe = multigan.load(model), Pipe()
+    Sounds(generator, Making(seed=5, batch=3)).stream(8, pipe)
+    assert [came // 2048 for came in pipe.came] == [3, 3, 2]
+    assert pipe.getvalue() == pcm(generator.sample(8, seed=5, batch=3))
+
+
+def test_large_samples_are_made_few_at_a_time(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multigan.making.maker.HELD", 7 * 1024)
+    generator = multigan.load(model)
+    for batch, wanted in ((3, [6, 4]), (16, [10]), (1, [7, 3])):
+        parts = list(Sounds(generator, Making(seed=5, batch=batch)).parts(10))
+        assert [len(samples) for _, samples, _ in parts] == wanted
+        made = np.concatenate([samples for _, samples, _ in parts])
+        np.testing.assert_allclose(made, generator.sample(10, seed=5), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--format", "png"], "choose wav or flac"),
+        (["--stream", "--interpolate", "3,4"], "no files: leave --interpolate away"),
+        (["--stream"], "no files: leave --out away"),
         (["--format", "flac", "--bits", "32"], "choose 16, 24"),
         (["--bits", "12"], "12 bits are no depth of wav"),
         (["--label", "mid"], "the label 'mid' is unknown"),

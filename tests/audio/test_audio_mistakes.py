@@ -44,11 +44,12 @@ def holed(path: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "not audio": (lambda path: path.write_text("no sound"), "can be read"),
-    "zero bytes": (lambda path: path.touch(), "can be read"),
+    "not audio": (lambda path: path.write_text("no sound"), "(a.wav: Format not recognised)"),
+    "zero bytes": (lambda path: path.touch(), "(a.wav: the file is empty)"),
     "zero length": (lambda path: write(path, np.zeros(0)), "it holds no samples"),
     "not numbers": (holed, "it holds samples that are not numbers"),
     "rate of 0": (lambda path: header(path, 1, 0), "can be read"),
+    "rate of 1": (lambda path: header(path, 1, 1), "a rate of 1 samples a second is none that a recording has"),
     "200 channels": (lambda path: header(path, 200, 16_000), "200 channels, where 64 are the most"),
 }
 

@@ -21,7 +21,7 @@ from multigan.adversarial.batch import Batch, Draws
 from multigan.adversarial.game import Arithmetic, Game, Now
 from multigan.adversarial.objectives import Discriminator
 from multigan.adversarial.regularizers import Penalty
-from multigan.audio.config import AudioRecipe, Spectral, WaveGan
+from multigan.audio.config import AudioRecipe, Spectral, WaveGan, check_length
 from multigan.audio.networks import Shape, build_discriminator, build_generator
 from multigan.audio.networks.spectral import SpectralDiscriminator
 from multigan.audio.networks.wavegan import PhaseShuffle, shifted, shifted_each
@@ -167,6 +167,26 @@ def test_phase_shuffle_moves_every_layer_that_has_it_and_parts_agree_with_the_wh
             parts.append(game.judge(sounds[slice(*ends)], Batch(sounds[slice(*ends)]), "real"))
         torch.testing.assert_close(torch.cat(parts), whole)
     assert min(moved) >= 6
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize(
+    ("strides", "length", "most"), [([4, 4, 4, 4, 2], 512, 1), ([8, 8, 2], 256, 3), ([4], 256, 16)]
+)
+def test_the_largest_shift_that_a_recipe_allows_is_one_that_layers_can_take(
+    strides: list[int], length: int, most: int, each: bool
+) -> None:
+    chosen = WaveGan(kind="wavegan", width=1, strides=strides, phase_shuffle=most, shuffle_each=each)
+    check_length("discriminator", chosen, length)
+    discriminator, sounds = build_discriminator(chosen, Shape(length, 1, 0, 4)), torch.randn(3, 1, length)
+    layers = [layer for layer in discriminator.modules() if isinstance(layer, PhaseShuffle)]
+    for shift in (-most, most):
+        for layer in layers:
+            layer.shift = torch.tensor([shift] * 3) if each else shift
+        assert discriminator(sounds).isfinite().all()
+    if layers:
+        with pytest.raises(ValueError, match=f"at most {most}"):
+            check_length("discriminator", chosen.model_copy(update={"phase_shuffle": most + 1}), length)
 
 
 # --- the generator's end ----------------------------------------------------------------------------------------------
@@ -322,6 +342,9 @@ def mapping(**parts: Any) -> dict[str, Any]:
         ({"discriminator": NETWORKS["stft"] | {"transform": {"window": 256, "hop": 100}}}, "usual: 64"),
         ({"regularizers": []}, "wasserstein needs a discriminator of bounded slope"),
         ({"data": {"rate": 0}}, "rate"),
+        ({"data": {"length": 256}, "discriminator": {"kind": "wavegan", "strides": [8, 8, 2], "phase_shuffle": 4}},
+         "discriminator.phase_shuffle: 4 is as long as a layer that it shifts, which has 4 samples of a slice of 256 "
+         "(at most 3;"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused(parts: dict[str, Any], words: str) -> None:

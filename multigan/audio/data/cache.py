@@ -13,7 +13,8 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,20 +26,17 @@ from numpy.typing import NDArray
 
 from multigan.audio.config import AudioData
 from multigan.audio.data.decode import frames_of
+from multigan.audio.data.level import OFFSET, Level
 from multigan.audio.data.medium import Frames, Source
-from multigan.data.access import UnreadableError, insist
+from multigan.data.access import UnreadableError, clause, insist
 from multigan.data.reader import Report
 from multigan.errors import UserError
 from multigan.files import digest
 
 Progress = Callable[[int, int], None]
-VERSION = 2
+VERSION = 3
 """Raised when what is decoded changes."""
 FRAMES, INDEX = "frames.f32", "index.npz"
-CLIPPED = 1.0 - 2.0**-15
-"""At this level a sample of 16 bits is at the end of its range."""
-OFFSET = 0.01
-"""A mean beyond this is a constant voltage (DC) and no sound."""
 TORN = (OSError, EOFError, ValueError, KeyError, TypeError, ArithmeticError, BadZipFile, zlib.error)
 """What reading an index raises that a bad disk has torn, whatever is left of it."""
 _PART = 2**18
@@ -48,11 +46,15 @@ _PART = 2**18
 @dataclass(frozen=True)
 class Heard:
     """What was found in the files, in numbers of files. silent: without any sound. clipped: with 3 samples or more in a
-    row at the end of the range. offset: whose mean lies beyond OFFSET."""
+    row at the end of the range. offset: whose mean lies beyond OFFSET. beyond: whose peak lies beyond BEYOND. loudest:
+    the highest peak. quiet: the share of all frames that is silence, before any is trimmed."""
 
     silent: int = 0
     clipped: int = 0
     offset: int = 0
+    beyond: int = 0
+    loudest: float = 0.0
+    quiet: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def folder() -> Path:
 def open_sounds(source: Source, data: AudioData, progress: Progress | None = None) -> Sounds:
     """The source's sounds, from their cache if it is there, else into it.
 
-    progress: called with (files done, files). Raises UserError where the disk is full or cannot be written, or the
-    files cannot be had for a reason that is not theirs.
+    progress: called with (files done, files). Raises UserError where the disk is full, cannot be written or does not
+    give back what was written, or the files cannot be had for a reason that is not theirs.
     """
     if data.cache == "none":
         held = TemporaryDirectory(prefix="multigan-sounds-")
@@ -91,9 +93,24 @@ def open_sounds(source: Source, data: AudioData, progress: Progress | None = Non
     try:
         return _load(place, len(source))
     except TORN:
-        shutil.rmtree(place, ignore_errors=True)  # torn by a bad disk, or not there
+        _remove(place)  # torn by a bad disk, or not there
     _build(place, source, data, progress)
-    return _load(place, len(source))
+    try:
+        return _load(place, len(source))
+    except TORN as error:
+        raise UserError(
+            f"the decoded sounds in {place} cannot be read back ({clause(error)}): remove that folder, or set "
+            "XDG_CACHE_HOME to one on another disk."
+        ) from error
+
+
+def _remove(place: Path) -> None:
+    """As far as it can be done: a folder, or whatever else has its name."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            place.unlink()
 
 
 def _name(source: Source, data: AudioData) -> str:
@@ -131,7 +148,7 @@ def _build(place: Path, source: Source, data: AudioData, progress: Progress | No
             os.fsync(file.fileno())
         if progress is not None:
             progress(len(source), len(source))
-        said = {"heard": builder.heard, "skipped": builder.report.skipped}
+        said = {"heard": asdict(builder.heard()), "skipped": builder.report.skipped}
         arrays = {"starts": builder.starts, "counts": builder.counts, "channels": np.array(data.channels)}
         np.savez(draft / INDEX, allow_pickle=False, **arrays, said=np.array(json.dumps(said)))
         _put(draft, place)
@@ -164,7 +181,8 @@ class _Builder:
         self.rate, self.channels = data.rate, data.channels
         self.starts = np.zeros(len(source), np.int64)
         self.counts = np.zeros(len(source), np.int64)
-        self.heard = {"silent": 0, "clipped": 0, "offset": 0}
+        self.counted = {"silent": 0, "clipped": 0, "offset": 0, "beyond": 0}
+        self.loudest, self.quiet = 0.0, 0
         self.report = Report(len(source))
         self.total = 0
 
@@ -179,13 +197,23 @@ class _Builder:
             return
         self.starts[index], self.counts[index] = self.total, level.frames
         self.total += level.frames
-        self.heard["silent"] += level.peak == 0
-        self.heard["clipped"] += level.clipped
-        self.heard["offset"] += abs(level.mean) > OFFSET
+        self._count(level)
         if level.peak > 0 and self.data.trim is not None:
             self._trim(index, level.peak * 10 ** (self.data.trim / 20))
         if level.peak > 0 and self.data.normalize == "peak":
             self._scale(index, 1 / level.peak)
+
+    def heard(self) -> Heard:
+        """What was found in the files so far."""
+        return Heard(**self.counted, loudest=self.loudest, quiet=self.quiet / max(1, self.total))
+
+    def _count(self, level: Level) -> None:
+        self.counted["silent"] += level.peak == 0
+        self.counted["clipped"] += level.clipped
+        self.counted["offset"] += abs(level.mean) > OFFSET
+        self.counted["beyond"] += level.beyond
+        self.loudest = max(self.loudest, level.peak)
+        self.quiet += level.quiet
 
     def _back(self) -> None:
         self.file.seek(self.total * 4 * self.channels)
@@ -229,22 +257,3 @@ class _Builder:
             self.file.seek(start * 4 * self.channels)
             self.file.write(part.data)
         self.file.seek(self.total * 4 * self.channels)
-
-
-class Level:
-    """The length and level of one sound, block by block."""
-
-    def __init__(self) -> None:
-        self.frames, self.peak, self.clipped, self._sum = 0, 0.0, False, 0.0
-
-    def see(self, block: Frames) -> None:
-        level = np.abs(block).max(axis=1)
-        self.frames += len(block)
-        self.peak = max(self.peak, float(level.max()))
-        self._sum += float(block.mean(dtype=np.float64)) * len(block)
-        high = level >= CLIPPED
-        self.clipped |= bool((high[2:] & high[1:-1] & high[:-2]).any()) if len(high) > 2 else False
-
-    @property
-    def mean(self) -> float:
-        return self._sum / max(1, self.frames)

@@ -140,7 +140,8 @@ def reading() -> Iterator[None]:
     except soundfile.LibsndfileError as error:
         # libsndfile's message for what the system refuses is "System error"; errno is lost, so it may pass.
         refused = error.code == 2
-        raise (UnavailableError if refused else UnreadableError)(clause(error).rstrip(".")) from error
+        reason = " ".join(error.error_string.split()).rstrip(".")  # without the path, which soundfile has as bytes
+        raise (UnavailableError if refused else UnreadableError)(reason) from error
     except Exception as error:
         raise (UnavailableError if may_pass(error) else UnreadableError)(clause(error)) from error
 

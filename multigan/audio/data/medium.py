@@ -20,7 +20,7 @@ from multigan.data.order import Blocks
 
 SUFFIXES = frozenset(b".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
 DRUMS = "the embedded drums"
-MOST_CHANNELS, FASTEST = 64, 768_000
+MOST_CHANNELS, SLOWEST, FASTEST = 64, 50, 768_000
 """Beyond them a file is damaged, or no recording that is meant for training."""
 BLOCK = 2**16
 """Frames that are decoded at once."""
@@ -46,7 +46,7 @@ class Sound:
     """
 
     def __init__(self, rate: int, channels: int, frames: int | None, part: Part, checked: bool = True) -> None:
-        if not 1 <= rate <= FASTEST:
+        if not SLOWEST <= rate <= FASTEST:
             raise ValueError(f"a rate of {rate} samples a second is none that a recording has")
         if not 1 <= channels <= MOST_CHANNELS:
             raise ValueError(f"{channels} channels, where {MOST_CHANNELS} are the most that are read")
@@ -65,8 +65,9 @@ class Sound:
     def open(cls, place: str | bytes | BinaryIO) -> Sound:
         """A file by its path or from memory."""
         if isinstance(place, str | bytes):
-            with open(place, "rb"):  # libsndfile does not tell why a file cannot be opened, and this does
-                pass
+            with open(place, "rb") as content:  # libsndfile does not tell why a file cannot be opened, and this does
+                if not content.read(1):
+                    raise ValueError("the file is empty")
         file = _File(place)
         frames = file.frames if file.frames < _UNKNOWN else None
         return cls(file.samplerate, file.channels, frames, partial(_read, file), file.format not in _UNCHECKED)

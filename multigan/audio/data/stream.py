@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,7 +75,7 @@ class CachedAudio(AudioStream):
         assert recipe.data.length is not None
         self.slices: Slices = slices_of(self.sounds.counts, recipe.data.length, recipe.data)
         super().__init__(source, self.slices.files, recipe, device)
-        self._random = recipe.data.slices == "random"
+        self._random, self._normalize = recipe.data.slices == "random", recipe.data.normalize
         self._kept = self._on_gpu()
 
     def identity(self) -> str:
@@ -87,7 +88,8 @@ class CachedAudio(AudioStream):
         said = [
             f"{seconds_of(float(self.sounds.counts.sum()) / self.rate)} of sound from {files:,} files of "
             f"{self.source.place}: {len(self):,} slices of {self.length / self.rate:.3g} seconds at {self.rate:,} Hz, "
-            f"decoded in {self.sounds.place}."
+            f"decoded in {self.sounds.place}. "
+            f"{100 * heard.quiet:.0f}% of what was decoded is silence (below -60 dB)."
         ]
         if heard.silent:
             said.append(f"{heard.silent:,} files hold nothing but silence.")
@@ -95,6 +97,11 @@ class CachedAudio(AudioStream):
             said.append(f"{heard.clipped:,} files are clipped: what the generator learns will be, too.")
         if heard.offset:
             said.append(f"{heard.offset:,} files have a constant offset (DC).")
+        if heard.beyond and self._normalize == "none":
+            said.append(
+                f"{heard.beyond:,} files pass full scale, where all that is generated ends, by up to "
+                f"{20 * math.log10(heard.loudest):.0f} dB: set data.normalize=peak."
+            )
         if self.sounds.skipped:
             said.append(left_out(self.sounds.skipped, len(self.source) - files, len(self.source)))
         return said

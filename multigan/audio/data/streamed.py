@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from multigan.audio.config import AudioRecipe
-from multigan.audio.data.cache import OFFSET, Level, Progress
+from multigan.audio.data.cache import Progress
 from multigan.audio.data.decode import header, resampled_length, slicer
 from multigan.audio.data.headers import Headers, headers_of
+from multigan.audio.data.level import OFFSET, Level
 from multigan.audio.data.medium import Frames, Sound, Source
 from multigan.audio.data.positions import AudioStream, left_out, seconds_of
 from multigan.audio.data.slices import Indices, Slices, crops
@@ -110,8 +111,13 @@ class StreamedAudio(AudioStream):
             levels.append(Level())
             levels[-1].see(made.T)
         silent, clipped = sum(level.peak == 0 for level in levels), sum(level.clipped for level in levels)
+        beyond = sum(level.beyond for level in levels)
         offset = sum(level.mean for level in levels) / count
-        odd = [f"{number} are {word}" for number, word in ((silent, "silent"), (clipped, "clipped")) if number]
+        odd = [
+            f"{number} are {word}"
+            for number, word in ((silent, "silent"), (clipped, "clipped"), (beyond, "far beyond full scale"))
+            if number
+        ]
         if abs(offset) > OFFSET:
             odd.append(f"their mean is {offset:.2f}, a constant offset (DC)")
         return [f"Of {count} slices listened to: {', '.join(odd)}."] if odd else []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multigan.audio.config import AudioData
+from multigan.audio.config import FASTEST, SLOWEST, AudioData
 from multigan.audio.data.decode import header
 from multigan.audio.data.medium import Source, open_source
 from multigan.data.access import UnreadableError, insist
@@ -82,10 +82,14 @@ def inspect(source: str | Path | None, data: AudioData) -> Survey:
 
 
 def suggest_rate(seen: Survey, gpu: bool) -> tuple[int, str]:
-    """Samples a second, and why."""
-    rate, times = seen.rates.most_common(1)[0]
+    """Samples a second, one that a recipe can have, and why."""
+    told, times = seen.rates.most_common(1)[0]
+    rate = min(max(told, SLOWEST), FASTEST)
     files = len(seen.seconds)
-    what = "all files have it" if times == files else f"{times} of {files} files looked at have it"
+    which = "all files" if times == files else f"{times} of {files} files looked at"
+    what = f"{which} have it"
+    if rate != told:
+        what = f"the {'least' if rate > told else 'most'} that can be asked for, where {which} have {told:,}"
     if not gpu and rate > CPU_RATE:
         return CPU_RATE, (
             f"{CPU_RATE:,} Hz rather than {rate:,}: more takes a CPU hours; --set data.rate={rate} asks for it."

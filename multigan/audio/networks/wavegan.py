@@ -16,9 +16,6 @@ from multigan.networks.activation import LeakyReLU
 from multigan.networks.convolution import Conv1d
 from multigan.networks.layers import LEAK, LatentAndClass, glorot_, projection
 
-SHUFFLED = 4
-"""Phase shuffle comes after the first four layers, and never after the last."""
-
 
 class WaveGanGenerator(nn.Module):
     """Linear to the coarsest stage, then a layer for each stride, with ReLU between them; tanh last, and the filter.
@@ -70,7 +67,7 @@ class WaveGanDiscriminator(nn.Module):
         ):
             layers.append(Strided(before, after, settings.kernel, stride))
             layers += [*(_norm(after, normalized) if number > 1 else []), LeakyReLU(LEAK)]
-            if settings.phase_shuffle and number <= min(SHUFFLED, count - 1):
+            if number <= settings.shuffled:
                 layers.append(PhaseShuffle(settings.phase_shuffle, settings.shuffle_each))
         self.layers = nn.Sequential(*layers)
         features = widths[-1] * (shape.length // settings.stride)
