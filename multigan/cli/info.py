@@ -29,6 +29,7 @@ def info(
         ("makes", f"{contract.modality}: {_describe(contract.output)}"),
         ("name", contract.name),
         *((f"input {each.name}", _describe_input(each, contract)) for each in contract.inputs),
+        ("precision", contract.precision),
         ("trained on", f"{contract.samples_seen:,} samples"),
         ("written by", f"multigan {contract.version or 'of unknown version'}, contract format {contract.format}"),
     ]

@@ -53,7 +53,7 @@ class _Parts(nn.Module):
         return tuple(found)
 
 
-def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
+def loop_to_onnx(sampler: Sampler, contract: Contract, opset: int = OPSET) -> onnx.ModelProto:
     """The ONNX model of a `frozen` sampler of texts.
 
     It takes the contract's inputs, which have the names of the sampler's arguments, with batch and length of any size,
@@ -61,7 +61,7 @@ def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
     `[batch, length]`, in the weights' type. Opset, version and metadata as `to_onnx`. Raises UserError where torch
     cannot export it.
     """
-    parts, held = _trace(sampler, conditional=contract.input("label") is not None)
+    parts, held = trace(sampler, contract.input("label") is not None, opset)
     results = {contract.output.name: "symbol", str(contract.extra["log_probability"]): "chance"}
     types = {each.name: each.type.tensor_type.elem_type for each in (*parts.input, *parts.output)}
     weights = {each.name: each for each in parts.initializer}
@@ -96,11 +96,11 @@ def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
     shared += [_scalar("none", types["top_k"], 0), _scalar("one", types["temperature"], 1)]
     takes = [_value(each.name, types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
     graph = helper.make_graph(nodes, "main_graph", takes, texts(""), shared)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="multigan")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="multigan")
     return finished(model, contract)
 
 
-def _trace(sampler: Sampler, conditional: bool) -> tuple[GraphProto, list[str]]:
+def trace(sampler: Sampler, conditional: bool, opset: int = OPSET) -> tuple[GraphProto, list[str]]:
     """The graph of `_Parts`, and the names of what a turn hands to the next.
 
     Its results are called `begun.NAME` of all those, `after.NAME` of the network's memory among them, and
@@ -122,7 +122,7 @@ def _trace(sampler: Sampler, conditional: bool) -> tuple[GraphProto, list[str]]:
     results += [f"{way}.{each}" for way in get_args(Way) for each in ("symbol", "living", "chance")]
     if conditional:
         arguments, names, shapes = (*arguments, label), [*names, "label"], (*shapes, rows)
-    return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes).graph, held
+    return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes, opset).graph, held
 
 
 def _loop(

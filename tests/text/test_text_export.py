@@ -15,10 +15,12 @@ import torch
 from scipy.stats import chisquare
 
 from multigan.errors import UserError
-from multigan.exporters import Report
+from multigan.exporters import Choices, Report, export_module
 from multigan.exporters.export import write_checked
 from multigan.exporters.graph import frozen
 from multigan.exporters.looping import loop_to_onnx
+from multigan.exporters.making import Making
+from multigan.exporters.text_parity import TextReference
 from multigan.text.networks.sampler import Sampler
 
 Exported = tuple[Sampler, Path, Report]
@@ -122,8 +124,9 @@ def test_other_symbols_than_torchs_are_refused(exported_names: Exported, tmp_pat
     other = tiny_texts.names()
     with torch.no_grad():
         other.policy.output.bias[2] += 0.5  # type: ignore[index, union-attr]
+    made = Making(report.contract, onnx.load(path), TextReference(frozen(other), report.contract))
     with pytest.raises(UserError, match="other symbols than torch"):
-        write_checked(onnx.load(path), frozen(other), report.contract, tmp_path / "model.onnx")
+        write_checked(made, Choices(), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -191,3 +194,28 @@ def test_what_is_given_stays_up_to_the_end(exported_names: Exported) -> None:
         assert not chances[after].any()
         likely, _ = sampler.policy.likelihood(torch.from_numpy(text), inputs["label"])
         assert np.max(np.abs(likely.numpy() - chances)) < 1e-5
+
+
+def test_weights_in_float16_draw_what_the_rounded_network_draws(exported_names: Exported, tmp_path: Path) -> None:
+    sampler, path, whole = exported_names
+    out = tmp_path / "half.onnx"
+    report = export_module(tiny_texts.names(), whole.contract, out, choices=Choices("fp16"))
+    assert report.contract.precision == "fp16"
+    numbers = sum(each.numel() for each in sampler.parameters())
+    assert path.stat().st_size - out.stat().st_size > 1.5 * numbers  # of 2 bytes each; there are some casts
+    assert 60 < report.snr < 120
+    rounded = tiny_texts.names()
+    with torch.no_grad():
+        for weight in rounded.parameters():
+            weight.copy_(weight.half().float())
+    inputs = _inputs(sampler, 40, 12, torch.float32)
+    made, _ = tiny_texts.run(out, _numpy(inputs))
+    with torch.no_grad():
+        wanted = frozen(rounded)(**inputs).numpy()
+    assert np.mean(made == wanted) > 0.99
+
+
+def test_int8_is_refused_with_a_reason(exported_names: Exported, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--fp16, which halves"):
+        export_module(tiny_texts.names(), exported_names[2].contract, tmp_path / "m.onnx", choices=Choices("int8"))
+    assert list(tmp_path.iterdir()) == []
