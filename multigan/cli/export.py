@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from multigan.contract import Precision
+    from multigan.contract import Precision, Role
 
 OUT = Path("model.onnx")
 
@@ -46,6 +46,10 @@ def export(
         ),
     ] = None,
     opset: Annotated[int, typer.Option(help="Of the ONNX standard, 18 to 23.")] = 20,
+    discriminator: Annotated[
+        bool,
+        typer.Option("--discriminator", help="The discriminator instead: from samples to a score and features."),
+    ] = False,
     ort: Annotated[
         Path | None,
         typer.Option(
@@ -61,10 +65,12 @@ def export(
 
     if fp16 and int8:
         raise UserError("--fp16 and --int8 are two precisions of one file: give one of them.")
-    asked = _Asked("fp16" if fp16 else "int8" if int8 else "fp32", opset, tolerance, snr)
+    asked = _Asked("fp16" if fp16 else "int8" if int8 else "fp32", opset, tolerance, snr, discriminator)
     if web is not None:
         if out is not None:
             raise UserError("--out names one file and --web a folder: give one of them.")
+        if discriminator:
+            raise UserError("--web is for generators, and a discriminator makes nothing: leave --discriminator away.")
         _web(paths or [], web, ort, asked)
         return
     if ort is not None:
@@ -72,7 +78,10 @@ def export(
     if paths and len(paths) > 1:
         raise UserError(f"{len(paths)} paths were given, and --onnx writes one file: give one, or --web FOLDER.")
     path = _exported(paths[0] if paths else None, out or OUT, asked)
-    typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
+    if discriminator:
+        typer.echo(f"next: multigan.runtime.detector.Detector.load({str(path)!r}).judge(samples)")
+    else:
+        typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
 
 
 class _Asked(NamedTuple):
@@ -82,6 +91,7 @@ class _Asked(NamedTuple):
     opset: int
     tolerance: float | None
     snr: float | None
+    discriminator: bool
 
 
 def _exported(path: Path | None, out: Path, asked: _Asked) -> Path:
@@ -95,7 +105,8 @@ def _exported(path: Path | None, out: Path, asked: _Asked) -> Path:
     from multigan.exporters import Choices
     from multigan.exporters import export as export_weights
 
-    choices = Choices(asked.precision, asked.opset, asked.tolerance, asked.snr)
+    role: Role = "discriminator" if asked.discriminator else "generator"
+    choices = Choices(asked.precision, asked.opset, asked.tolerance, asked.snr, role)
     typer.echo(str(export_weights(weights, out, choices=choices)))
     return out
 

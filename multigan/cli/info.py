@@ -26,7 +26,7 @@ def info(
         return
     rows = [
         ("file", f"{model} ({len(file.content) / 1e6:.2f} MB)"),
-        ("makes", f"{contract.modality}: {_describe(contract.output)}"),
+        ("makes" if contract.role == "generator" else "judges", f"{contract.modality}: {_describe(contract.output)}"),
         ("name", contract.name),
         *((f"input {each.name}", _describe_input(each, contract)) for each in contract.inputs),
         ("precision", contract.precision),

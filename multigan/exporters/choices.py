@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from multigan.contract import Contract, Precision
+from multigan.contract import Contract, Precision, Role
 from multigan.errors import UserError
 from multigan.exporters.graph import OPSET, OPSETS
 from multigan.exporters.parity import Allowed
@@ -20,12 +20,13 @@ class Choices:
     """precision: of the weights and what is computed inside. opset: of the ONNX standard. tolerance: the largest
     difference from torch that a float32 file may have; None: TOLERANCE. snr: the least signal-to-noise ratio that one
     of less precision may have, in dB; None: LEAST_SNR. unrolled: a text's loop as a fixed number of turns, without
-    control flow."""
+    control flow. role: which network, the generator or the discriminator."""
 
     precision: Precision = "fp32"
     opset: int = OPSET
     tolerance: float | None = None
     snr: float | None = None
+    role: Role = "generator"
     unrolled: bool = False
 
     def check(self, contract: Contract) -> None:
@@ -38,6 +39,11 @@ class Choices:
             self._check_snr(self.snr)
         if self.unrolled and (contract.modality != "text" or contract.role != "generator"):
             raise UserError("--unrolled is for generators of text, whose loop it unrolls: leave it away.")
+        if self.precision == "int8" and contract.role == "discriminator":
+            raise UserError(
+                "--int8 takes ranges of values from seeded latents, and a discriminator sees real samples: leave it "
+                "away, or take --fp16."
+            )
         if self.precision == "int8" and contract.modality == "text":
             raise UserError(
                 "--int8 is for convolutions, and a text's time goes into sums over its vocabulary, which need float32: "

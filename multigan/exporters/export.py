@@ -14,11 +14,12 @@ import onnx
 from torch import nn
 
 from multigan import heads
-from multigan.checkpoint import load_generator
+from multigan.checkpoint import load_detector, load_generator
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.exporters.choices import Choices
 from multigan.exporters.graph import frozen
+from multigan.exporters.judging import judging
 from multigan.exporters.making import Making, making
 from multigan.exporters.parity import Allowed, Reference, check_in_fresh_process, compare
 from multigan.exporters.report import Column, Report
@@ -29,17 +30,19 @@ ONE_FILE = 2**31 - 2**20
 
 
 def export(weights: Path, out: Path, tolerance: float | None = None, choices: Choices | None = None) -> Report:
-    """Export the averaged generator of a checkpoint's `weights` file to `out`.
+    """Export the averaged generator of a checkpoint's `weights` file to `out`, or its discriminator (`choices.role`).
 
     tolerance: absent: that of the choices, the recipe's own (`heads.tolerance`), or TOLERANCE. Raises UserError where
     the checkpoint cannot be read, torch cannot export the network, the file differs from torch by more than is allowed
     at batch 1, 2, 3 or 16, or `out` cannot be written; then nothing is written.
     """
-    recipe, generator, samples_seen = load_generator(weights)
     choices = choices or Choices()
+    judges = choices.role == "discriminator"
+    recipe, network, samples_seen = (load_detector if judges else load_generator)(weights)
+    contract = heads.contract(recipe, samples_seen)
     if tolerance is None:
         tolerance = choices.tolerance or heads.tolerance(recipe)
-    return export_module(generator, heads.contract(recipe, samples_seen), out, tolerance, choices)
+    return export_module(network, judging(contract) if judges else contract, out, tolerance, choices)
 
 
 def export_module(

@@ -19,6 +19,7 @@ from multigan.exporters import quantize
 from multigan.exporters.choices import Choices
 from multigan.exporters.graph import state, to_onnx
 from multigan.exporters.half import halved, stored_in_half
+from multigan.exporters.judging import SampleReference
 from multigan.exporters.looping import loop_to_onnx
 from multigan.exporters.parity import Allowed, Reference, compared, open_session
 from multigan.exporters.polyphase import polyphase
@@ -50,7 +51,7 @@ def making(module: nn.Module, contract: Contract, choices: Choices) -> Making:
     """The graphs of a `frozen` network. Raises UserError where torch cannot export it."""
     if isinstance(module, Sampler):
         return _of_texts(module, contract, choices)
-    reference = Reference(module, contract)
+    reference = (SampleReference if contract.role == "discriminator" else Reference)(module, contract)
     plain = to_onnx(module, contract, rewrite=False, opset=choices.opset, reference=reference)
     exact = _rewritten(plain)
     said = replace(contract, precision=choices.precision)
