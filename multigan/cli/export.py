@@ -50,6 +50,15 @@ def export(
         bool,
         typer.Option("--discriminator", help="The discriminator instead: from samples to a score and features."),
     ] = False,
+    unrolled: Annotated[
+        bool,
+        typer.Option(
+            "--unrolled", help="Texts: the loop as a fixed number of turns, for runtimes without control flow."
+        ),
+    ] = False,
+    length: Annotated[
+        int | None, typer.Option(help="Symbols of each text with --unrolled.", show_default="the model's")
+    ] = None,
     ort: Annotated[
         Path | None,
         typer.Option(
@@ -65,7 +74,9 @@ def export(
 
     if fp16 and int8:
         raise UserError("--fp16 and --int8 are two precisions of one file: give one of them.")
-    asked = _Asked("fp16" if fp16 else "int8" if int8 else "fp32", opset, tolerance, snr, discriminator)
+    asked = _Asked(
+        "fp16" if fp16 else "int8" if int8 else "fp32", opset, tolerance, snr, discriminator, unrolled, length
+    )
     if web is not None:
         if out is not None:
             raise UserError("--out names one file and --web a folder: give one of them.")
@@ -92,6 +103,8 @@ class _Asked(NamedTuple):
     tolerance: float | None
     snr: float | None
     discriminator: bool
+    unrolled: bool
+    length: int | None
 
 
 def _exported(path: Path | None, out: Path, asked: _Asked) -> Path:
@@ -106,7 +119,7 @@ def _exported(path: Path | None, out: Path, asked: _Asked) -> Path:
     from multigan.exporters import export as export_weights
 
     role: Role = "discriminator" if asked.discriminator else "generator"
-    choices = Choices(asked.precision, asked.opset, asked.tolerance, asked.snr, role)
+    choices = Choices(asked.precision, asked.opset, asked.tolerance, asked.snr, role, asked.unrolled, asked.length)
     typer.echo(str(export_weights(weights, out, choices=choices)))
     return out
 

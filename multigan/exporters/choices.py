@@ -20,7 +20,8 @@ class Choices:
     """precision: of the weights and what is computed inside. opset: of the ONNX standard. tolerance: the largest
     difference from torch that a float32 file may have; None: TOLERANCE. snr: the least signal-to-noise ratio that one
     of less precision may have, in dB; None: LEAST_SNR. unrolled: a text's loop as a fixed number of turns, without
-    control flow. role: which network, the generator or the discriminator."""
+    control flow, each text of `length` symbols; None: of the model's. role: which of
+    the two networks."""
 
     precision: Precision = "fp32"
     opset: int = OPSET
@@ -28,6 +29,7 @@ class Choices:
     snr: float | None = None
     role: Role = "generator"
     unrolled: bool = False
+    length: int | None = None
 
     def check(self, contract: Contract) -> None:
         """Raise UserError where something is out of range, or asked of a model that it is not for."""
@@ -39,6 +41,8 @@ class Choices:
             self._check_snr(self.snr)
         if self.unrolled and (contract.modality != "text" or contract.role != "generator"):
             raise UserError("--unrolled is for generators of text, whose loop it unrolls: leave it away.")
+        if self.length is not None and not self.unrolled:
+            raise UserError("--length is for --unrolled: other exported texts may have any length when they are drawn.")
         if self.precision == "int8" and contract.role == "discriminator":
             raise UserError(
                 "--int8 takes ranges of values from seeded latents, and a discriminator sees real samples: leave it "

@@ -24,6 +24,7 @@ from multigan.exporters.looping import loop_to_onnx
 from multigan.exporters.parity import Allowed, Reference, compared, open_session
 from multigan.exporters.polyphase import polyphase
 from multigan.exporters.text_parity import TextReference
+from multigan.exporters.unrolling import fixed, unrolled_to_onnx
 from multigan.text.networks.sampler import Sampler
 
 CALIBRATION_SEED = 1
@@ -111,7 +112,8 @@ def _noisiest(exact: onnx.ModelProto, models: list[onnx.ModelProto], reference: 
 
 
 def _of_texts(sampler: Sampler, contract: Contract, choices: Choices) -> Making:
-    exact = loop_to_onnx(sampler, contract, choices.opset)
+    contract = fixed(contract, choices.length) if choices.unrolled else contract
+    exact = (unrolled_to_onnx if choices.unrolled else loop_to_onnx)(sampler, contract, choices.opset)
     reference = TextReference(sampler, contract)
     if choices.precision == "fp32":
         return Making(contract, exact, reference)

@@ -44,6 +44,8 @@ class TextReference(Reference):
         length = min(whole, LONG)
         longer = length + 3 if longest is None else min(length + 3, int(longest))
         shorter = max(length // 2, 1)
+        if all(isinstance(side, int) for side in self.contract.output.shape[1:]):  # a graph for one length alone
+            length = longer = shorter = whole
         classes = min(max(len(self.contract.labels), 1), MOST_CLASSES)
         found = [self._case(batch, first, length) for first in range(0, classes, batch)]
         found[0] = self._case(batch, 0, whole if batch == 1 else length)

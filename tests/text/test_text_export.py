@@ -14,6 +14,7 @@ import tiny_texts
 import torch
 from scipy.stats import chisquare
 
+from multigan import load
 from multigan.errors import UserError
 from multigan.exporters import Choices, Report, export_module
 from multigan.exporters.export import write_checked
@@ -219,3 +220,62 @@ def test_int8_is_refused_with_a_reason(exported_names: Exported, tmp_path: Path)
     with pytest.raises(UserError, match="--fp16, which halves"):
         export_module(tiny_texts.names(), exported_names[2].contract, tmp_path / "m.onnx", choices=Choices("int8"))
     assert list(tmp_path.iterdir()) == []
+
+
+# --- without control flow -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unrolled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    sampler, path = tiny_texts.names(), tmp_path_factory.mktemp("unrolled") / "names.onnx"
+    said = tiny_texts.contract(sampler, tiny_texts.LABELS, tiny_texts.NAMES)
+    return path, export_module(sampler, said, path, choices=Choices(unrolled=True))
+
+
+@pytest.mark.parametrize(
+    "scalars", [{}, {"temperature": 0.6}, {"temperature": 0.0}, {"top_k": 5}, {"temperature": 1.4, "top_p": 0.8}]
+)
+def test_the_unrolled_graph_draws_what_the_loop_draws(
+    exported_names: Exported, unrolled: tuple[Path, Report], scalars: dict[str, float]
+) -> None:
+    sampler, path, _ = exported_names
+    inputs = _numpy(_inputs(sampler, 200, 12, torch.float32, **scalars))
+    inputs["prefix"][:50, 0] = 7
+    inputs["prefix"][50:100, 4] = 9
+    (looped, chances), (made, found) = tiny_texts.run(path, inputs), tiny_texts.run(unrolled[0], inputs)
+    same = np.logical_and.accumulate(looped == made, axis=1)
+    assert same.mean() > 0.999  # at the edge of rounding another symbol may be drawn
+    assert np.max(np.abs(chances - found)[same]) < 1e-5
+
+
+def test_the_unrolled_graph_has_no_control_flow_and_one_length(unrolled: tuple[Path, Report]) -> None:
+    path, report = unrolled
+    model = onnx.load(path)
+    assert not {"Scan", "Loop", "If", "SequenceMap"} & {node.op_type for node in model.graph.node}
+    assert report.nodes == len(model.graph.node) > 12 * 20
+    assert [each.shape for each in report.contract.inputs[:2]] == [["batch", 12], ["batch", 12]]
+    generator = load(path, device="cpu", threads=1)
+    texts = generator.texts(5, seed=3, temperature=0.8, label="boy", prompt="Ga")
+    assert all(each.startswith("Ga") for each in texts)
+    assert [each.symbols for each in generator.score(["Gar", "Ga"], "boy")] == [4, 3]
+    with pytest.raises(UserError, match="--unrolled, for texts of 12"):
+        generator.texts(1, length=5)
+
+
+def test_an_unrolled_graph_of_another_length_scores_as_the_loop_does(exported_names: Exported, tmp_path: Path) -> None:
+    sampler = tiny_texts.names()
+    said = tiny_texts.contract(sampler, tiny_texts.LABELS, tiny_texts.NAMES)
+    export_module(sampler, said, tmp_path / "short.onnx", choices=Choices("fp16", unrolled=True, length=6))
+    short, whole = (load(path, device="cpu", threads=1) for path in (tmp_path / "short.onnx", exported_names[1]))
+    assert short.sample(3, seed=1).shape == (3, 6)
+    for one, other in zip(short.score(["abc", "Ga"], "girl"), whole.score(["abc", "Ga"], "girl"), strict=True):
+        assert one.symbols == other.symbols
+        assert abs(one.log_probability - other.log_probability) < 0.02  # of float16 weights
+    for choices, words in (
+        (Choices(unrolled=True, length=0), "length 0"),
+        (Choices(unrolled=True, length=10**6), "length 1000000"),
+        (Choices(length=5), "--length is for --unrolled"),
+    ):
+        with pytest.raises(UserError, match=words):
+            export_module(sampler, said, tmp_path / "no.onnx", choices=choices)
+    assert [each.name for each in tmp_path.iterdir()] == ["short.onnx"]
