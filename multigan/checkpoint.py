@@ -206,6 +206,19 @@ def load_generator(path: Path, which: str = GENERATOR_EMA) -> tuple[Recipe, nn.M
     return weights.recipe, whole.eval().requires_grad_(False), weights.samples
 
 
+def load_detector(path: Path) -> tuple[Recipe, nn.Module, int]:
+    """As `load_generator`, of the discriminator: samples to score and features (`heads.detector`). Raises UserError
+    where the file holds no discriminator that was trained."""
+    weights = load(path)
+    _check_size(weights)
+    generator, discriminator = heads.head(weights.recipe).networks()
+    whole = heads.detector(weights.recipe, generator, discriminator)
+    fill(discriminator, weights, "discriminator")
+    if GENERATOR_EMA in weights.networks:  # what a discriminator looks at may be the generator's to know
+        fill(generator, weights, GENERATOR_EMA)
+    return weights.recipe, whole.eval().requires_grad_(False), weights.samples
+
+
 def load_generators(path: Path) -> dict[str, nn.Module]:
     """The averaged generator of a weights file and, where it has one, the baseline beside it: by name, as networks."""
     weights = load(path)

@@ -17,15 +17,18 @@ KEY = "multigan"
 FORMAT = 1
 """Raised when a reader of the present format could not use the file rightly any more."""
 
-Kind = Literal["latent", "label", "condition", "noise", "prefix", "scalar"]
+Kind = Literal["latent", "label", "condition", "noise", "prefix", "scalar", "sample"]
+Role = Literal["generator", "discriminator"]
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True)
 class Input:
     """One input of the graph. `shape` holds numbers and axis names; its first axis is `batch` unless it is a scalar.
 
-    kind: `latent` (noise of `distribution`), `label` (int64 class numbers, `labels` of the contract names them), or one
-    of the kinds of other modalities. distribution: `normal` or `uniform` (in [-1, 1]) for a latent.
+    kind: `latent` (noise of `distribution`), `label` (int64 class numbers, `labels` of the contract names them),
+    `sample` (what a discriminator judges), or one of the kinds of other modalities. distribution: `normal` or `uniform`
+    (in [-1, 1]) for a latent.
     """
 
     name: str
@@ -40,7 +43,8 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """The graph's output: pictures `[batch, C, H, W]` and sound `[batch, C, T]` in [-1, 1], text `[batch, T]` int64."""
+    """The graph's output: pictures `[batch, C, H, W]` and sound `[batch, C, T]` in [-1, 1], text `[batch, T]` int64; of
+    a discriminator the score `[batch]`, a logit that is higher where a sample looks real."""
 
     name: str
     dtype: str
@@ -51,7 +55,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Contract:
-    """modality, inputs, output; the names of the classes; the recipe that trained it; the version that wrote it."""
+    """modality, inputs, output; the names of the classes; the recipe that trained it; the version that wrote it.
+
+    role: whether the graph makes samples or judges them. precision: of the weights and of what is computed inside;
+    inputs and outputs are float32 in all.
+    """
 
     modality: str
     name: str
@@ -64,10 +72,21 @@ class Contract:
     format: int = FORMAT
     extra: dict[str, Any] = field(default_factory=dict)
     """What one modality alone needs: a sample rate, a vocabulary."""
+    role: Role = "generator"
+    precision: Precision = "fp32"
 
     def input(self, kind: Kind) -> Input | None:
         """The first input of that kind, if there is one."""
         return next((each for each in self.inputs if each.kind == kind), None)
+
+    def expect(self, role: Role, path: object) -> None:
+        """Raise UserError where the file at `path` has another role."""
+        if self.role != role:
+            mend = {
+                "generator": "it makes no samples; give a file that multigan export wrote without --discriminator",
+                "discriminator": "it judges no samples; give one that multigan export --discriminator wrote",
+            }
+            raise UserError(f"{path} holds a {self.role}: {mend[role]}.")
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -172,6 +191,8 @@ _CONTRACT: _Rules = {
     "version": _TEXT,
     "format": _COUNT,
     "extra": _OBJECT,
+    "role": (_one_of(get_args(Role)), f"one of {', '.join(get_args(Role))}"),
+    "precision": (_one_of(get_args(Precision)), f"one of {', '.join(get_args(Precision))}"),
 }
 _OUTPUT: _Rules = {
     "name": _TEXT,

@@ -1,6 +1,7 @@
 """The heads, by modality. A head knows its modality and never the training loop.
 
-Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)` and `contract(recipe, samples)`. Where
+Each modality's `head.py` has a class `Head` and the functions `resolve(recipe)`, `contract(recipe, samples)` and
+`detector(recipe, generator, discriminator)`. Where
 a generator in training makes something else than its contract says, it has `exportable(recipe, generator)`, too; where
 exports need another tolerance than most, `tolerance(recipe)`; where weights of the right shapes may still be no start
 for a training, `check_start(recipe, trained)`.
@@ -135,6 +136,15 @@ def exportable(recipe: Recipe, generator: nn.Module) -> nn.Module:
     """The network that takes the inputs of `contract` and gives its output: the generator, or one that holds it."""
     module = _module(recipe.modality)
     found: nn.Module = module.exportable(recipe, generator) if hasattr(module, "exportable") else generator
+    return found
+
+
+def detector(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> nn.Module:
+    """The network that gives the score `[B]` and the features `[B, D]` of samples, whatever the discriminator looks at.
+
+    Raises UserError where the recipe trains no discriminator.
+    """
+    found: nn.Module = _module(recipe.modality).detector(recipe, generator, discriminator)
     return found
 
 

@@ -96,6 +96,7 @@ def page_files() -> list[Path]:
 def _model(path: Path) -> OnnxFile:
     """A model that the page can load. Raises UserError where it is none."""
     file = read(path)
+    file.contract.expect("generator", path)
     if file.external:
         raise UserError(f"{path} keeps weights in a second file, which a browser page cannot load: leave it away.")
     if len(file.content) > LARGEST:

@@ -22,11 +22,12 @@ from multigan import checkpoint, heads, load, noise, recipe
 from multigan.cli import run
 from multigan.contract import KEY, Contract, Input, Output
 from multigan.errors import UserError
-from multigan.exporters import Report, export, export_module
+from multigan.exporters import Choices, Report, export, export_module
 from multigan.exporters.clean import strip_traces
 from multigan.exporters.export import write_checked
 from multigan.exporters.graph import frozen, to_onnx
-from multigan.exporters.parity import difference, inputs_for
+from multigan.exporters.making import Making
+from multigan.exporters.parity import Comparison, Reference, difference
 
 LABELS = ["cat", "dog", "bird"]
 
@@ -105,8 +106,14 @@ def test_the_report_states_each_batch(exported: tuple[Tiny, Path, Report]) -> No
     assert report.error == max(each.error for each in report.comparisons) <= report.tolerance
     assert report.files == [path]
     assert report.size == path.stat().st_size
+    assert report.snr > 100
     text = str(report)
     assert all(f"{each.error:.2e}" in text for each in report.comparisons)
+    assert all(
+        words in text for words in ("fp32", f"{report.snr:.1f} dB", "opset 20", f"{report.nodes}", "batch of 16")
+    )
+    assert all(times["fp32"] > 0 and times["torch"] > 0 for times in report.latencies.values())
+    assert list(report.latencies) == [1, 16]
     assert [child.name for child in path.parent.iterdir()] == ["tiny.onnx"]
 
 
@@ -154,7 +161,8 @@ def test_the_runtime_reads_what_the_exporter_writes(exported: tuple[Tiny, Path, 
 def _write(exported: tuple[Tiny, Path, Report], out: Path, tolerance: float = 1e-4, one_file: int = 2**31) -> Report:
     """Check and write what was exported before."""
     network, path, _ = exported
-    return write_checked(onnx.load(path), frozen(network), _contract(), out, tolerance, one_file)
+    made = Making(_contract(), onnx.load(path), Reference(frozen(network), _contract()))
+    return write_checked(made, Choices(tolerance=tolerance), out, one_file)
 
 
 def test_a_difference_above_the_tolerance_writes_nothing(exported: tuple[Tiny, Path, Report], tmp_path: Path) -> None:
@@ -344,8 +352,17 @@ def test_the_comparison_sees_what_differs() -> None:
     assert difference(one, one[:1]) == np.inf
 
 
+def test_the_noise_of_several_comparisons_is_that_of_all_together() -> None:
+    assert Comparison(1, 0.1, power=900.0, noise=0.5) + Comparison(2, 0.2, power=100.0, noise=0.5) == Comparison(
+        2, 0.2, power=1000.0, noise=1.0
+    )
+    assert Comparison(1, 0.0, power=1000.0, noise=1.0).snr == pytest.approx(30.0)
+    assert Comparison(1, 0.0, power=1.0).snr == np.inf
+    assert Comparison(1, 1.0, noise=1.0).snr == Comparison(1, np.inf, power=1.0, noise=np.inf).snr == -np.inf
+
+
 def test_the_checked_inputs_are_the_runtimes() -> None:
-    made = inputs_for(_contract(), 4)
+    made = Reference(nn.Identity(), _contract()).inputs(4)
     assert list(made) == ["latent", "label"]
     assert np.array_equal(made["latent"], noise.normal(0, 0, 4, 6))
     assert made["label"].tolist() == [0, 1, 2, 0]

@@ -6,79 +6,19 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from hypothesis import assume, given, settings
+import transposed
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from multigan.exporters.polyphase import phases, polyphase
 
-FLOAT = TensorProto.FLOAT
-
-
-def _model(
-    weight: np.ndarray,
-    size: tuple[int, ...],
-    bias: bool = True,
-    behind: tuple[str, ...] = (),
-    shown: tuple[str, ...] = (),
-    **attributes: Any,
-) -> onnx.ModelProto:
-    """image `[batch, C, *size]` through a transposed convolution and the operators `behind` it."""
-    draw = np.random.default_rng(1)
-    constants = [numpy_helper.from_array(weight, "weight")]
-    if bias:
-        groups = attributes.get("group", 1)
-        constants.append(numpy_helper.from_array(draw.standard_normal(weight.shape[1] * groups, np.float32), "bias"))
-    names = ["grown", *(f"value{index}" for index in range(len(behind)))]
-    nodes = [helper.make_node("ConvTranspose", ["image", *(each.name for each in constants)], ["grown"], **attributes)]
-    nodes += [helper.make_node(kind, [names[at]], [names[at + 1]]) for at, kind in enumerate(behind)]
-    image = helper.make_tensor_value_info("image", FLOAT, ["batch", weight.shape[0], *size])
-    free = ["batch", *(f"side{axis}" for axis in range(weight.ndim - 1))]
-    outputs = [helper.make_tensor_value_info(name, FLOAT, free) for name in (names[-1], *shown)]
-    graph = helper.make_graph(nodes, "grow", [image], outputs, constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
-
-def _run(model: onnx.ModelProto, images: np.ndarray) -> list[np.ndarray]:
-    onnx.checker.check_model(model, full_check=True)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {"image": images})
-
-
-def _rewritten(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    polyphase(copy)
-    return copy
-
-
-def _kinds(model: onnx.ModelProto) -> list[str]:
-    return [node.op_type for node in model.graph.node]
-
-
-def _weight(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape, np.float32)
-
-
-@st.composite
-def _axis(draw: st.DrawFn) -> tuple[int, int, int, int, int]:
-    """Kernel, stride, padding before and after, output padding: the output is `stride` times as long as the input."""
-    stride = draw(st.integers(2, 4))
-    kernel = draw(st.integers(1, 9))
-    extra = draw(st.integers(0, stride - 1))
-    both = kernel + extra - stride
-    assume(both >= 0)
-    before = draw(st.integers(0, both))
-    return kernel, stride, before, both - before, extra
-
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rows=_axis(),
-    columns=_axis(),
+    rows=transposed.axis(),
+    columns=transposed.axis(),
     height=st.integers(1, 5),
     width=st.integers(1, 5),
     relu=st.booleans(),
@@ -88,8 +28,8 @@ def test_the_rewritten_graph_gives_the_same_pictures(
     rows: tuple[int, ...], columns: tuple[int, ...], height: int, width: int, relu: bool, bias: bool
 ) -> None:
     kernel, strides, before, after, extra = zip(rows, columns, strict=True)
-    model = _model(
-        _weight(16, 32, *kernel),
+    model = transposed.model(
+        transposed.weight(16, 32, *kernel),
         (height, width),
         bias,
         ("Relu", "Tanh") if relu else ("Tanh",),
@@ -98,28 +38,30 @@ def test_the_rewritten_graph_gives_the_same_pictures(
         output_padding=extra,
     )
     images = np.random.default_rng(2).standard_normal((3, 16, height, width), np.float32)
-    rewritten = _rewritten(model)
+    rewritten = transposed.rewritten(model)
     possible = all(phases(kernel[axis], strides[axis], before[axis]) is not None for axis in (0, 1))
-    assert ("ConvTranspose" not in _kinds(rewritten)) == possible
-    (expected,), (found,) = _run(model, images), _run(rewritten, images)
+    assert ("ConvTranspose" not in transposed.kinds(rewritten)) == possible
+    (expected,), (found,) = transposed.run(model, images), transposed.run(rewritten, images)
     assert expected.shape == (3, 32, height * strides[0], width * strides[1])
     assert np.max(np.abs(found - expected)) < 1e-5
 
 
 @settings(max_examples=40, deadline=None)
-@given(axis=_axis(), length=st.integers(1, 150), relu=st.booleans(), bias=st.booleans())
+@given(axis=transposed.axis(), length=st.integers(1, 150), relu=st.booleans(), bias=st.booleans())
 def test_the_rewritten_graph_gives_the_same_sounds(axis: tuple[int, ...], length: int, relu: bool, bias: bool) -> None:
     """As pictures of height 1, padded by themselves where they are short."""
     kernel, stride, before, after, extra = axis
     geometry = {"strides": [stride], "pads": [before, after], "output_padding": [extra]}
-    model = _model(_weight(16, 32, kernel), (length,), bias, ("Relu", "Tanh") if relu else ("Tanh",), **geometry)
+    model = transposed.model(
+        transposed.weight(16, 32, kernel), (length,), bias, ("Relu", "Tanh") if relu else ("Tanh",), **geometry
+    )
     sounds = np.random.default_rng(2).standard_normal((3, 16, length), np.float32)
-    rewritten = _rewritten(model)
+    rewritten = transposed.rewritten(model)
     made = phases(kernel, stride, before)
-    assert ("ConvTranspose" not in _kinds(rewritten)) == (made is not None)
+    assert ("ConvTranspose" not in transposed.kinds(rewritten)) == (made is not None)
     padded = made is not None and any((each.before + each.after) * 16 > length for each in made)
-    assert ("Pad" in _kinds(rewritten)) == padded
-    (expected,), (found,) = _run(model, sounds), _run(rewritten, sounds)
+    assert ("Pad" in transposed.kinds(rewritten)) == padded
+    (expected,), (found,) = transposed.run(model, sounds), transposed.run(rewritten, sounds)
     assert expected.shape == (3, 32, length * stride)
     assert np.max(np.abs(found - expected)) < 1e-5
 
@@ -132,8 +74,10 @@ def test_the_phases_of_the_usual_upsampling() -> None:
 
 
 def test_the_relu_becomes_part_of_the_convolutions_and_unused_constants_go() -> None:
-    rewritten = _rewritten(_model(_weight(16, 16, 4, 4), (4, 4), behind=("Relu",), strides=[2, 2], pads=[1] * 4))
-    kinds = _kinds(rewritten)
+    rewritten = transposed.rewritten(
+        transposed.model(transposed.weight(16, 16, 4, 4), (4, 4), behind=("Relu",), strides=[2, 2], pads=[1] * 4)
+    )
+    kinds = transposed.kinds(rewritten)
     assert kinds[:8] == ["Conv", "Relu"] * 4
     assert "Relu" not in kinds[8:]
     assert "weight" not in {each.name for each in rewritten.graph.initializer}
@@ -143,30 +87,32 @@ def test_the_relu_becomes_part_of_the_convolutions_and_unused_constants_go() -> 
 @pytest.mark.parametrize("grows", [False, True])
 def test_what_only_a_subgraph_reads_stays(grows: bool) -> None:
     """The branches of an If read a weight of the graph around them; with and without a rewriting before it."""
-    model = _model(_weight(16, 16, 4, 4), (4, 4), **(UPSAMPLING if grows else {"strides": [2, 2]}))
+    model = transposed.model(transposed.weight(16, 16, 4, 4), (4, 4), **(UPSAMPLING if grows else {"strides": [2, 2]}))
     shift = numpy_helper.from_array(np.ones(1, np.float32), "shift")
     yes = numpy_helper.from_array(np.array(True), "yes")
     free = ["batch", 16, "height", "width"]
-    value = helper.make_tensor_value_info("shifted", FLOAT, free)
+    value = helper.make_tensor_value_info("shifted", TensorProto.FLOAT, free)
     body = helper.make_graph([helper.make_node("Add", ["grown", "shift"], ["shifted"])], "body", [], [value])
     model.graph.node.append(helper.make_node("If", ["yes"], ["chosen"], then_branch=body, else_branch=body))
     model.graph.initializer.extend([shift, yes])
-    model.graph.output.append(helper.make_tensor_value_info("chosen", FLOAT, free))
-    images = _weight(2, 16, 4, 4)
+    model.graph.output.append(helper.make_tensor_value_info("chosen", TensorProto.FLOAT, free))
+    images = transposed.weight(2, 16, 4, 4)
     rewritten = onnx.ModelProto()
     rewritten.CopyFrom(model)
     assert polyphase(rewritten) == int(grows)
     onnx.checker.check_model(rewritten)
-    for expected, found in zip(_run(model, images), _run(rewritten, images), strict=True):
+    for expected, found in zip(transposed.run(model, images), transposed.run(rewritten, images), strict=True):
         assert np.max(np.abs(found - expected)) < 1e-5
 
 
 def test_a_value_that_others_read_keeps_its_relu_behind_it() -> None:
-    model = _model(_weight(16, 16, 4, 4), (4, 4), behind=("Relu",), shown=("grown",), strides=[2, 2], pads=[1] * 4)
-    rewritten = _rewritten(model)
-    assert _kinds(rewritten)[-1] == "Relu"
-    images = _weight(2, 16, 4, 4)
-    for expected, found in zip(_run(model, images), _run(rewritten, images), strict=True):
+    model = transposed.model(
+        transposed.weight(16, 16, 4, 4), (4, 4), behind=("Relu",), shown=("grown",), strides=[2, 2], pads=[1] * 4
+    )
+    rewritten = transposed.rewritten(model)
+    assert transposed.kinds(rewritten)[-1] == "Relu"
+    images = transposed.weight(2, 16, 4, 4)
+    for expected, found in zip(transposed.run(model, images), transposed.run(rewritten, images), strict=True):
         assert np.max(np.abs(found - expected)) < 1e-5
 
 
@@ -189,14 +135,14 @@ UPSAMPLING: dict[str, Any] = {"strides": [2, 2], "pads": [1, 1, 1, 1]}
 def test_what_does_not_gain_stays_as_it_is(
     shape: tuple[int, ...], size: tuple[int, ...], attributes: dict[str, Any]
 ) -> None:
-    model = _model(_weight(*shape), size, **attributes)
+    model = transposed.model(transposed.weight(*shape), size, **attributes)
     before = model.SerializeToString(deterministic=True)
     assert polyphase(model) == 0
     assert model.SerializeToString(deterministic=True) == before
-    _run(model, _weight(2, shape[0], *size))
+    transposed.run(model, transposed.weight(2, shape[0], *size))
 
 
 def test_pictures_of_unknown_size_stay_as_they_are() -> None:
-    model = _model(_weight(16, 16, 4, 4), (4, 4), **UPSAMPLING)
+    model = transposed.model(transposed.weight(16, 16, 4, 4), (4, 4), **UPSAMPLING)
     model.graph.input[0].type.tensor_type.shape.dim[3].dim_param = "width"
     assert polyphase(model) == 0

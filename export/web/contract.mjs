@@ -8,7 +8,8 @@ const DEEPEST = 32, MOST_AXES = 8, LARGEST = 2 ** 53;
 const LONGEST = 2 ** 16; // symbols of one text
 const LARGEST_DRAW = 2 ** 24; // values of noise for one sample
 const MOST_LABELS = 100_000;
-const KINDS = ["latent", "label", "condition", "noise", "prefix", "scalar"];
+const KINDS = ["latent", "label", "condition", "noise", "prefix", "scalar", "sample"];
+const ROLES = ["generator", "discriminator"], PRECISIONS = ["fp32", "fp16", "int8"];
 const DTYPES = ["float32", "int64"];
 
 const isText = (value) => typeof value === "string";
@@ -40,6 +41,8 @@ const CONTRACT = {
   version: [...TEXT, ""],
   format: [...COUNT, FORMAT],
   extra: [...OBJECT, {}],
+  role: [(value) => ROLES.includes(value), `one of ${ROLES.join(", ")}`, "generator"],
+  precision: [(value) => PRECISIONS.includes(value), `one of ${PRECISIONS.join(", ")}`, "fp32"],
 };
 const OUTPUT = { name: TEXT, dtype: DTYPE, shape: SHAPE, minimum: [...NUMBER, null], maximum: [...NUMBER, null] };
 const INPUT = {
@@ -85,6 +88,10 @@ export function readContract(text) {
   const contract = checked(raw, CONTRACT, "");
   contract.inputs = contract.inputs.map((each, index) => checked(each, INPUT, `inputs[${index}].`));
   contract.output = checked(contract.output, OUTPUT, "output.");
+  if (contract.role !== "generator") {
+    throw new UserError("This file holds a discriminator: it makes no samples. Give a file that multigan export " +
+      "wrote without --discriminator.");
+  }
   if (!isSound(contract)) throw new UserError("This file holds a contract that contradicts itself: export it again.");
   return contract;
 }

@@ -27,6 +27,7 @@ from multigan.contract import Contract, Input, Output
 from multigan.errors import UserError
 from multigan.gan import Augmenting, FixedEvaluator, GanHead, gan_contract
 from multigan.heads import Data, Evaluator
+from multigan.networks.detector import Detector
 from multigan.pictures import save_image
 from multigan.settings import R1, R2
 
@@ -67,6 +68,15 @@ def contract(recipe: AudioRecipe, samples: int) -> Contract:
 def exportable(recipe: AudioRecipe, generator: nn.Module) -> nn.Module:
     """A generator of sounds: itself, or with what makes sounds of its spectrograms."""
     return Voiced(generator) if isinstance(generator, SpecGanGenerator) else generator
+
+
+def detector(recipe: AudioRecipe, generator: nn.Module, discriminator: nn.Module) -> nn.Module:
+    """From sounds to the discriminator's score and features, by way of the spectra that it judges."""
+    if isinstance(generator, SpecGanGenerator):
+        return Detector(discriminator, "logit", generator.spectrograms)
+    if isinstance(discriminator, SpectralDiscriminator):
+        return Detector(discriminator, "network.logit", discriminator.view)
+    return Detector(discriminator, "logit")
 
 
 def tolerance(recipe: AudioRecipe) -> float | None:

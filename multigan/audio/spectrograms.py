@@ -75,7 +75,8 @@ class Spectrograms(nn.Module):
     def _transformed(self, sounds: Tensor) -> Tensor:
         """The logarithm of magnitude and floor."""
         real, imaginary = self.griffin_lim.transform(sounds)
-        return torch.log(torch.hypot(real, imaginary) + self.floor)
+        # Not torch.hypot, which does not export: a discriminator's graph begins here.
+        return torch.log(torch.sqrt(real * real + imaginary * imaginary) + self.floor)
 
 
 class SpectrogramStream:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
+
+if TYPE_CHECKING:
+    from multigan.contract import Precision, Role
 
 OUT = Path("model.onnx")
 
@@ -31,6 +34,31 @@ def export(
         Path | None,
         typer.Option(help="Write a folder with a browser page and the models instead.", show_default=False),
     ] = None,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Half the size: weights and arithmetic in float16.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Two to four times as fast on a processor, with noise: convolutions in int8.")
+    ] = False,
+    snr: Annotated[
+        float | None,
+        typer.Option(
+            help="The least signal-to-noise ratio against torch that --fp16 and --int8 may have, in dB.",
+            show_default="50; 30",
+        ),
+    ] = None,
+    opset: Annotated[int, typer.Option(help="Of the ONNX standard, 18 to 23.")] = 20,
+    discriminator: Annotated[
+        bool,
+        typer.Option("--discriminator", help="The discriminator instead: from samples to a score and features."),
+    ] = False,
+    unrolled: Annotated[
+        bool,
+        typer.Option(
+            "--unrolled", help="Texts: the loop as a fixed number of turns, for runtimes without control flow."
+        ),
+    ] = False,
+    length: Annotated[
+        int | None, typer.Option(help="Symbols of each text with --unrolled.", show_default="the model's")
+    ] = None,
     ort: Annotated[
         Path | None,
         typer.Option(
@@ -44,20 +72,42 @@ def export(
     """
     from multigan.errors import UserError
 
+    if fp16 and int8:
+        raise UserError("--fp16 and --int8 are two precisions of one file: give one of them.")
+    asked = _Asked(
+        "fp16" if fp16 else "int8" if int8 else "fp32", opset, tolerance, snr, discriminator, unrolled, length
+    )
     if web is not None:
         if out is not None:
             raise UserError("--out names one file and --web a folder: give one of them.")
-        _web(paths or [], web, ort, tolerance)
+        if discriminator:
+            raise UserError("--web is for generators, and a discriminator makes nothing: leave --discriminator away.")
+        _web(paths or [], web, ort, asked)
         return
     if ort is not None:
         raise UserError("--ort is for --web: give both, or leave it away.")
     if paths and len(paths) > 1:
         raise UserError(f"{len(paths)} paths were given, and --onnx writes one file: give one, or --web FOLDER.")
-    path = _exported(paths[0] if paths else None, out or OUT, tolerance)
-    typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
+    path = _exported(paths[0] if paths else None, out or OUT, asked)
+    if discriminator:
+        typer.echo(f"next: multigan.runtime.detector.Detector.load({str(path)!r}).judge(samples)")
+    else:
+        typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
 
 
-def _exported(path: Path | None, out: Path, tolerance: float | None) -> Path:
+class _Asked(NamedTuple):
+    """What the command line says of the file."""
+
+    precision: Precision
+    opset: int
+    tolerance: float | None
+    snr: float | None
+    discriminator: bool
+    unrolled: bool
+    length: int | None
+
+
+def _exported(path: Path | None, out: Path, asked: _Asked) -> Path:
     """Export what `path` means to `out`, and say so."""
     from multigan.extras import need_all
     from multigan.runs import find_checkpoint
@@ -65,13 +115,16 @@ def _exported(path: Path | None, out: Path, tolerance: float | None) -> Path:
     need_all("train")
     weights = find_checkpoint(path)
     typer.echo(f"exporting {weights}")
+    from multigan.exporters import Choices
     from multigan.exporters import export as export_weights
 
-    typer.echo(str(export_weights(weights, out, tolerance)))
+    role: Role = "discriminator" if asked.discriminator else "generator"
+    choices = Choices(asked.precision, asked.opset, asked.tolerance, asked.snr, role, asked.unrolled, asked.length)
+    typer.echo(str(export_weights(weights, out, choices=choices)))
     return out
 
 
-def _web(paths: list[Path], folder: Path, ort: Path | None, tolerance: float | None) -> None:
+def _web(paths: list[Path], folder: Path, ort: Path | None, asked: _Asked) -> None:
     """Write the page with the models that the paths are or mean."""
     from tempfile import TemporaryDirectory
 
@@ -84,7 +137,7 @@ def _web(paths: list[Path], folder: Path, ort: Path | None, tolerance: float | N
             if path is not None and path.suffix == ".onnx":
                 models.append(path)
                 continue
-            made = _exported(path, Path(temporary) / str(index) / "model.onnx", tolerance)
+            made = _exported(path, Path(temporary) / str(index) / "model.onnx", asked)
             models.append(made.rename(made.with_name(f"{_called(made)}.onnx")))
         report = site.write(models, folder, ort)
     typer.echo(str(report))

@@ -26,9 +26,10 @@ def info(
         return
     rows = [
         ("file", f"{model} ({len(file.content) / 1e6:.2f} MB)"),
-        ("makes", f"{contract.modality}: {_describe(contract.output)}"),
+        ("makes" if contract.role == "generator" else "judges", f"{contract.modality}: {_describe(contract.output)}"),
         ("name", contract.name),
         *((f"input {each.name}", _describe_input(each, contract)) for each in contract.inputs),
+        ("precision", contract.precision),
         ("trained on", f"{contract.samples_seen:,} samples"),
         ("written by", f"multigan {contract.version or 'of unknown version'}, contract format {contract.format}"),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from multigan.exporters.export import Report, export, export_module
+from multigan.exporters.choices import Choices
+from multigan.exporters.export import export, export_module
+from multigan.exporters.report import Report
 
-__all__ = ["Report", "export", "export_module"]
+__all__ = ["Choices", "Report", "export", "export_module"]

@@ -1,4 +1,4 @@
-"""Write a generator as one ONNX file, only if it is the same function as the network."""
+"""Write a network as one ONNX file, only if it is the same function as in torch."""
 
 from __future__ import annotations
 
@@ -7,115 +7,117 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 from torch import nn
 
 from multigan import heads
-from multigan.checkpoint import load_generator
+from multigan.checkpoint import load_detector, load_generator
 from multigan.contract import Contract
 from multigan.errors import UserError
-from multigan.exporters.graph import IR_VERSION, OPSET, frozen, to_onnx
-from multigan.exporters.looping import loop_to_onnx
-from multigan.exporters.parity import Comparison, Reference, check_in_fresh_process, compare
-from multigan.exporters.text_parity import TextReference
-from multigan.text.networks.sampler import Sampler
+from multigan.exporters.choices import Choices
+from multigan.exporters.graph import frozen
+from multigan.exporters.judging import judging
+from multigan.exporters.making import Making, making
+from multigan.exporters.parity import Allowed, Reference, check_in_fresh_process, compare
+from multigan.exporters.report import Column, Report
+from multigan.exporters.speed import latencies
 
-TOLERANCE = 1e-4
-"""For pictures in [-1, 1]: a seventy-eighth of the step between two 8-bit values."""
 ONE_FILE = 2**31 - 2**20
 """protobuf ends at 2 GiB: a model above this keeps its weights in a second file."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What was written: `files` (the model first), their `size` in bytes, and the comparison with torch."""
+def export(weights: Path, out: Path, tolerance: float | None = None, choices: Choices | None = None) -> Report:
+    """Export the averaged generator of a checkpoint's `weights` file to `out`, or its discriminator (`choices.role`).
 
-    files: list[Path]
-    size: int
-    nodes: int
-    tolerance: float
-    comparisons: list[Comparison]
-    contract: Contract
-
-    @property
-    def error(self) -> float:
-        """The largest absolute difference from torch at any batch."""
-        return max(each.error for each in self.comparisons)
-
-    def __str__(self) -> str:
-        rows = [f"  {each.batch:>5}   {each.error:.2e}" for each in self.comparisons]
-        head = "  batch   largest difference from torch"
-        if self.contract.output.dtype == "int64":
-            head += " in a symbol's log-probability   symbols, all equal   left out at the edge of rounding"
-            counts = [f"{each.symbols:>56,}   {each.left_out:>32,}" for each in self.comparisons]
-            rows = [row + count for row, count in zip(rows, counts, strict=True)]
-        return "\n".join(
-            [
-                f"{self.files[0]}: {self.size / 1e6:.2f} MB, {self.nodes} nodes, opset {OPSET}, IR {IR_VERSION}",
-                head,
-                *rows,
-                f"  within the tolerance of {self.tolerance:g}; loads and runs in a fresh process without torch",
-            ]
-        )
-
-
-def export(weights: Path, out: Path, tolerance: float | None = None) -> Report:
-    """Export the averaged generator of a checkpoint's `weights` file to `out`.
-
-    tolerance: absent: the recipe's own (`heads.tolerance`), or TOLERANCE. Raises UserError where the checkpoint cannot
-    be read, torch cannot export the network, the file differs from torch by more than the tolerance at batch 1, 2, 3 or
-    16, or `out` cannot be written; then nothing is written.
+    tolerance: absent: that of the choices, the recipe's own (`heads.tolerance`), or TOLERANCE. Raises UserError where
+    the checkpoint cannot be read, torch cannot export the network, the file differs from torch by more than is allowed
+    at batch 1, 2, 3 or 16, or `out` cannot be written; then nothing is written.
     """
-    recipe, generator, samples_seen = load_generator(weights)
+    choices = choices or Choices()
+    judges = choices.role == "discriminator"
+    recipe, network, samples_seen = (load_detector if judges else load_generator)(weights)
+    contract = heads.contract(recipe, samples_seen)
     if tolerance is None:
-        tolerance = heads.tolerance(recipe) or TOLERANCE
-    return export_module(generator, heads.contract(recipe, samples_seen), out, tolerance)
+        tolerance = choices.tolerance or heads.tolerance(recipe)
+    return export_module(network, judging(contract) if judges else contract, out, tolerance, choices)
 
 
-def export_module(module: nn.Module, contract: Contract, out: Path, tolerance: float = TOLERANCE) -> Report:
-    """Export any network that takes the contract's inputs, by their names or in their order; see `export`."""
-    _check_target(out, tolerance)
-    module = frozen(module)
-    model = loop_to_onnx(module, contract) if isinstance(module, Sampler) else to_onnx(module, contract)
-    return write_checked(model, module, contract, out, tolerance)
-
-
-def write_checked(
-    model: onnx.ModelProto,
-    module: nn.Module,
-    contract: Contract,
-    out: Path,
-    tolerance: float = TOLERANCE,
-    one_file: int = ONE_FILE,
+def export_module(
+    module: nn.Module, contract: Contract, out: Path, tolerance: float | None = None, choices: Choices | None = None
 ) -> Report:
-    """Write `model` into a folder of its own, compare it there with the `frozen` module, move it to `out` if it agrees.
+    """Export any network that takes the contract's inputs, by their names or in their order; see `export`."""
+    choices = choices or Choices()
+    choices = replace(choices, tolerance=choices.tolerance if tolerance is None else tolerance)
+    choices.check(contract)
+    _check_target(out)
+    return write_checked(making(frozen(module), contract, choices), choices, out)
+
+
+def write_checked(made: Making, choices: Choices, out: Path, one_file: int = ONE_FILE) -> Report:
+    """Write what is `made` into a folder of its own, compare it there with torch, move it to `out` if it agrees.
 
     one_file: above this many bytes the weights go to a second file, `out` with `.data` after its name. Raises UserError
-    where the two differ by more than `tolerance` or `out` cannot be written.
+    where a file is further from torch than is allowed or `out` cannot be written.
     """
     with _sentence_for(out), tempfile.TemporaryDirectory(prefix=f".{out.stem[:64]}.", dir=out.parent) as folder:
-        draft = Path(folder) / out.name
-        _save(model, draft, one_file)
-        onnx.checker.check_model(str(draft), full_check=True)
-        reference = (TextReference if isinstance(module, Sampler) else Reference)(module, contract)
-        comparisons = compare(draft, reference)
-        worst = max(comparisons, key=lambda each: each.error)
-        if worst.error == math.inf and isinstance(module, Sampler):
-            raise UserError(
-                f"the exported graph draws other symbols than torch at batch {worst.batch}: nothing was written."
-            )
-        if not worst.error <= tolerance:
-            raise UserError(
-                f"the exported graph differs from torch by {worst.error:.2e} at batch {worst.batch}, more than the "
-                f"tolerance of {tolerance:g}: nothing was written. --tolerance accepts more."
-            )
-        check_in_fresh_process(draft, reference, tolerance)
+        exact = Path(folder) / "fp32" / out.name
+        columns = [_written(exact, made.exact, "fp32", made.reference, one_file)]
+        _keep(columns[0], choices.exact)
+        drafts, remark, near = {"fp32": exact}, "", (made.reference, choices.exact)
+        if made.reduced is not None and made.near is not None:
+            near, draft = made.near, Path(folder) / choices.precision / out.name
+            drafts = {choices.precision: draft, **drafts}
+            column, remark = _reduced(draft, made, choices, one_file)
+            columns.insert(0, column)
+        draft = next(iter(drafts.values()))
+        check_in_fresh_process(draft, *near)
+        times = latencies(drafts, made.reference)
+        model = onnx.load(draft, load_external_data=False)
         files = _move(draft, out)
-    size = sum(each.stat().st_size for each in files)
-    return Report(files, size, _count(model.graph), tolerance, comparisons, contract)
+    opset = model.opset_import[0].version
+    return Report(files, columns, near[1], made.contract, opset, model.ir_version, times, remark)
+
+
+def _written(draft: Path, model: onnx.ModelProto, name: str, reference: Reference, one_file: int) -> Column:
+    """Write a draft and compare it with torch."""
+    draft.parent.mkdir(exist_ok=True)
+    _save(model, draft, one_file)
+    onnx.checker.check_model(str(draft), full_check=True)
+    size = sum(each.stat().st_size for each in draft.parent.iterdir())
+    return Column(name, size, _count(model.graph), compare(draft, reference))
+
+
+def _reduced(draft: Path, made: Making, choices: Choices, one_file: int) -> tuple[Column, str]:
+    """Write the first draft of less precision that is near enough, and give its figures and what is said of it."""
+    assert made.reduced is not None
+    assert made.near is not None
+    reference, allowed = made.near
+    best: Column | None = None
+    for model, remark in made.reduced():
+        found = _written(draft, model, choices.precision, reference, one_file)
+        if all(allowed.refusal(each) is None for each in found.comparisons):
+            return found, remark
+        best = found if best is None or found.total.snr > best.total.snr else best
+    assert best is not None
+    _keep(best, allowed)
+    raise AssertionError("it was refused")
+
+
+def _keep(column: Column, allowed: Allowed) -> None:
+    """Raise UserError where a comparison is not within what is allowed, on the worst one."""
+    refused = [each for each in column.comparisons if allowed.refusal(each)]
+    if not refused:
+        return
+    worst = max(refused, key=lambda each: (each.error if math.isfinite(allowed.error) else 0.0, -each.snr))
+    if worst.error == math.inf and worst.symbols:
+        raise UserError(
+            f"the exported graph draws other symbols than torch at batch {worst.batch}: nothing was written."
+        )
+    mend = "--tolerance accepts more" if worst.error > allowed.error else "--snr accepts less"
+    raise UserError(f"the exported graph {allowed.refusal(worst)} at batch {worst.batch}: nothing was written. {mend}.")
 
 
 def _count(graph: onnx.GraphProto) -> int:
@@ -124,10 +126,8 @@ def _count(graph: onnx.GraphProto) -> int:
     return len(graph.node) + sum(map(_count, inside))
 
 
-def _check_target(out: Path, tolerance: float) -> None:
+def _check_target(out: Path) -> None:
     """Find what is wrong before the work, not after it."""
-    if not 0 < tolerance <= 1:
-        raise UserError(f"tolerance {tolerance:g} is out of range: choose a number above 0 and at most 1.")
     if out.suffix != ".onnx":
         raise UserError(f"{out} must end in .onnx: {out.with_suffix('.onnx').name}")
     if out.is_dir():
@@ -154,6 +154,7 @@ def _save(model: onnx.ModelProto, draft: Path, one_file: int) -> None:
         draft.write_bytes(model.SerializeToString(deterministic=True))
     else:
         beside = draft.name + ".data"
+        draft.with_name(beside).unlink(missing_ok=True)  # of a draft before, to which onnx would append
         onnx.save_model(model, str(draft), save_as_external_data=True, location=beside, size_threshold=1024)
         draft.with_name(beside).chmod(draft.stat().st_mode)
 

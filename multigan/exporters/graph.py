@@ -18,12 +18,14 @@ from torch.nn.utils import parametrize
 from multigan.contract import KEY, Contract
 from multigan.errors import UserError
 from multigan.exporters.clean import strip_traces
-from multigan.exporters.parity import arguments, inputs_for
+from multigan.exporters.parity import Reference, arguments
 from multigan.exporters.polyphase import polyphase
 
 OPSET = 20
+OPSETS = range(18, 24)
+"""What torch's exporter and onnxruntime both know."""
 IR_VERSION = 10
-"""What onnxruntime 1.18.1 and later load."""
+"""What onnxruntime 1.18.1 and later load; opset 23 needs the next one, and a newer onnxruntime."""
 
 
 def frozen(module: nn.Module) -> nn.Module:
@@ -50,18 +52,25 @@ def _make_plain(module: nn.Module) -> None:
         module.register_parameter(name, nn.Parameter(value))
 
 
-def to_onnx(module: nn.Module, contract: Contract, rewrite: bool = True) -> onnx.ModelProto:
+def to_onnx(
+    module: nn.Module,
+    contract: Contract,
+    rewrite: bool = True,
+    opset: int = OPSET,
+    reference: Reference | None = None,
+) -> onnx.ModelProto:
     """The ONNX model of a `frozen` module, which takes the contract's inputs as `arguments` says.
 
-    Opset 20, IR version 10, axis 0 of every input dynamic and named `batch`, the contract in `metadata_props`. The same
-    module gives the same bytes. rewrite: with transposed convolutions as `polyphase` makes them. Raises UserError where
-    torch cannot export it.
+    Opset 20 and IR version 10 unless told, axis 0 of every input dynamic and named `batch`, the contract in
+    `metadata_props`. The same module gives the same bytes. rewrite: with transposed convolutions as `polyphase` makes
+    them. reference: knows the inputs and the outputs. Raises UserError where torch cannot export it.
     """
-    inputs = {name: torch.from_numpy(each) for name, each in inputs_for(contract, 2).items()}
+    reference = reference or Reference(module, contract)
+    inputs = {name: torch.from_numpy(each) for name, each in reference.inputs(2).items()}
     axes = {each.name: {0: "batch"} if each.shape else {} for each in contract.inputs}
     positional, named = arguments(module, inputs)
     shapes = axes if named else tuple(axes.values())
-    model = traced(module, positional, named, list(inputs), [contract.output.name], shapes)
+    model = traced(module, positional, named, list(inputs), reference.outputs, shapes, opset)
     if rewrite:
         polyphase(model)
     return finished(model, contract)
@@ -74,6 +83,7 @@ def traced(
     inputs: list[str],
     outputs: list[str],
     shapes: dict[str, Any] | tuple[Any, ...],
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """What torch makes of a module and example arguments, without its stack traces. shapes: each argument's dynamic
     axes. Raises UserError where torch cannot export it."""
@@ -84,7 +94,7 @@ def traced(
                 positional,
                 kwargs=named,
                 dynamo=True,
-                opset_version=OPSET,
+                opset_version=opset,
                 input_names=inputs,
                 output_names=outputs,
                 dynamic_shapes=shapes,
@@ -101,11 +111,17 @@ def traced(
 
 def finished(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     """The model with its IR version and with the contract inside, the names of its inputs checked."""
-    model.ir_version = IR_VERSION
-    entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, contract.to_json()
+    model.ir_version = max(IR_VERSION, onnx.helper.find_min_ir_version_for(model.opset_import))
+    state(model, contract)
     _check_names(model, contract)
     return model
+
+
+def state(model: onnx.ModelProto, contract: Contract) -> None:
+    """Have the model say `contract` of itself, and nothing else."""
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, contract.to_json()
 
 
 def _check_names(model: onnx.ModelProto, contract: Contract) -> None:

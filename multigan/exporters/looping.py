@@ -21,8 +21,8 @@ from multigan.text.networks.sampler import Sampler, Way
 
 _ROWS = 2
 """Texts of the trace: torch would take one for a constant."""
-_SCANNED = ("noise", "prefix")
-_SCALARS = ("temperature", "top_k", "top_p")
+SCANNED = ("noise", "prefix")
+SCALARS = ("temperature", "top_k", "top_p")
 
 
 class _Parts(nn.Module):
@@ -53,7 +53,7 @@ class _Parts(nn.Module):
         return tuple(found)
 
 
-def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
+def loop_to_onnx(sampler: Sampler, contract: Contract, opset: int = OPSET) -> onnx.ModelProto:
     """The ONNX model of a `frozen` sampler of texts.
 
     It takes the contract's inputs, which have the names of the sampler's arguments, with batch and length of any size,
@@ -61,22 +61,19 @@ def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
     `[batch, length]`, in the weights' type. Opset, version and metadata as `to_onnx`. Raises UserError where torch
     cannot export it.
     """
-    parts, held = _trace(sampler, conditional=contract.input("label") is not None)
+    parts, held = trace(sampler, contract.input("label") is not None, opset)
     results = {contract.output.name: "symbol", str(contract.extra["log_probability"]): "chance"}
     types = {each.name: each.type.tensor_type.elem_type for each in (*parts.input, *parts.output)}
     weights = {each.name: each for each in parts.initializer}
-    named = _by_content(weights.values())
+    named = by_content(weights.values())
 
     def texts(prefix: str) -> list[ValueInfoProto]:
-        return [_value(prefix + name, types[f"plain.{each}"], ["batch", "length"]) for name, each in results.items()]
+        return [value(prefix + name, types[f"plain.{each}"], ["batch", "length"]) for name, each in results.items()]
 
     def branch(node: NodeProto, name: str) -> GraphProto:
         return helper.make_graph([node], name, [], texts(f"{name}."))
 
-    # What begins a text is told its rows and labels alone: whatever else it reads, it counts the rows.
-    rows = {each.name: each.name if each.name == "label" else "noise" for each in parts.input}
-    nodes = _part(parts, [(f"begun.{each}", f"begun.{each}") for each in held], rows | named, "begun")
-    begun = _merged(nodes, [f"begun.{each}" for each in held])
+    nodes, begun = begin(parts, held, named)
     loops = {way: branch(_loop(parts, way, held, begun, results, named), way) for way in get_args(Way)}
     calm = helper.make_node(
         "If",
@@ -93,14 +90,22 @@ def loop_to_onnx(sampler: Sampler, contract: Contract) -> onnx.ModelProto:
         helper.make_node("If", ["is_cut"], list(results), then_branch=loops["cut"], else_branch=branch(calm, "calm")),
     ]
     shared = [weights[name] for name in dict.fromkeys(named.values())]
-    shared += [_scalar("none", types["top_k"], 0), _scalar("one", types["temperature"], 1)]
-    takes = [_value(each.name, types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
+    shared += [scalar("none", types["top_k"], 0), scalar("one", types["temperature"], 1)]
+    takes = [value(each.name, types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
     graph = helper.make_graph(nodes, "main_graph", takes, texts(""), shared)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="multigan")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="multigan")
     return finished(model, contract)
 
 
-def _trace(sampler: Sampler, conditional: bool) -> tuple[GraphProto, list[str]]:
+def begin(parts: GraphProto, held: Sequence[str], named: Mapping[str, str]) -> tuple[list[NodeProto], list[str]]:
+    """The nodes that make what a text begins with, and the names of what is `held`."""
+    # They are told the rows and labels alone: whatever else they read, they count the rows.
+    rows = {each.name: each.name if each.name == "label" else "noise" for each in parts.input}
+    nodes = part(parts, [(f"begun.{each}", f"begun.{each}") for each in held], rows | dict(named), "begun")
+    return nodes, _merged(nodes, [f"begun.{each}" for each in held])
+
+
+def trace(sampler: Sampler, conditional: bool, opset: int = OPSET) -> tuple[GraphProto, list[str]]:
     """The graph of `_Parts`, and the names of what a turn hands to the next.
 
     Its results are called `begun.NAME` of all those, `after.NAME` of the network's memory among them, and
@@ -115,14 +120,14 @@ def _trace(sampler: Sampler, conditional: bool) -> tuple[GraphProto, list[str]]:
     arguments: tuple[Any, ...] = (noise, prefix, symbol, living, state, temperature, top_k, top_p)
     memory = [f"state.{place}" for place in range(len(state))]
     held = ["symbol", "living", *memory]
-    names = [*_SCANNED, *held, *_SCALARS]
+    names = [*SCANNED, *held, *SCALARS]
     rows = {0: torch.export.Dim.DYNAMIC}
     shapes: tuple[Any, ...] = (rows, rows, rows, rows, tuple(rows for _ in state), None, None, None)
     results = [f"begun.{each}" for each in held] + [f"after.{each}" for each in memory]
     results += [f"{way}.{each}" for way in get_args(Way) for each in ("symbol", "living", "chance")]
     if conditional:
         arguments, names, shapes = (*arguments, label), [*names, "label"], (*shapes, rows)
-    return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes).graph, held
+    return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes, opset).graph, held
 
 
 def _loop(
@@ -136,11 +141,11 @@ def _loop(
     """One way's turns over the length, from what is `begun`, on the noise and the prefix around it."""
     return helper.make_node(
         "Scan",
-        [*begun, *_SCANNED],
+        [*begun, *SCANNED],
         [*(f"{way}.last.{each}" for each in held), *(f"{way}.{name}" for name in results)],
         body=_body(parts, way, held, results, named),
-        num_scan_inputs=len(_SCANNED),
-        scan_input_axes=[1] * len(_SCANNED),
+        num_scan_inputs=len(SCANNED),
+        scan_input_axes=[1] * len(SCANNED),
         scan_output_axes=[1] * len(results),
     )
 
@@ -150,17 +155,17 @@ def _body(
 ) -> GraphProto:
     """One turn as a Scan's body, which sees the scalars and the weights around it."""
     source = {each: f"after.{each}" if each.startswith("state") else f"{way}.{each}" for each in held}
-    given = {each: f"{way}.before.{each}" for each in (*held, *_SCANNED)}
+    given = {each: f"{way}.before.{each}" for each in (*held, *SCANNED)}
     wanted = [(source[each], f"{way}.after.{each}") for each in held]
     wanted += [(f"{way}.{each}", f"{way}.next.{name}") for name, each in results.items()]
     types = {each.name: each.type.tensor_type for each in (*parts.input, *parts.output)}
-    takes = [_like(given[each], types[each]) for each in (*held, *_SCANNED)]
+    takes = [_like(given[each], types[each]) for each in (*held, *SCANNED)]
     gives = [_like(name, types[each]) for each, name in wanted]
-    seen = {name: name for name in _SCALARS}
-    return helper.make_graph(_part(parts, wanted, given | seen | dict(named), way), way, takes, gives)
+    seen = {name: name for name in SCALARS}
+    return helper.make_graph(part(parts, wanted, given | seen | dict(named), way), way, takes, gives)
 
 
-def _part(
+def part(
     parts: GraphProto, wanted: Sequence[tuple[str, str]], known: Mapping[str, str], prefix: str
 ) -> list[NodeProto]:
     """Copies of the nodes that make what is `wanted`, pairs of its name in `parts` and here. known: the names here of
@@ -201,7 +206,7 @@ def _merged(nodes: list[NodeProto], wanted: Sequence[str]) -> list[str]:
     return [names.get(each, each) for each in wanted]
 
 
-def _by_content(weights: Iterable[TensorProto]) -> dict[str, str]:
+def by_content(weights: Iterable[TensorProto]) -> dict[str, str]:
     """The name of the first of those with the same content, for each."""
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
     contents = ((each, numpy_helper.to_array(each).tobytes()) for each in weights)
@@ -215,9 +220,9 @@ def _like(name: str, kind: onnx.TypeProto.Tensor) -> ValueInfoProto:
     return value
 
 
-def _value(name: str, kind: int, shape: Sequence[str]) -> ValueInfoProto:
+def value(name: str, kind: int, shape: Sequence[int | str]) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def _scalar(name: str, kind: int, value: int) -> TensorProto:
+def scalar(name: str, kind: int, value: int) -> TensorProto:
     return helper.make_tensor(name, kind, [], [value])

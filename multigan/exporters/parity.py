@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -41,17 +42,56 @@ class Comparison:
 
     symbols: of texts, how many were compared, which must be equal, and the difference is that of their
     log-probabilities. left_out: how many were not, since the text is at the edge of rounding there or was before.
+    power, noise: the sums of squares of what the network gives, and of the difference.
     """
 
     batch: int
     error: float
     symbols: int = 0
     left_out: int = 0
+    power: float = 0.0
+    noise: float = 0.0
 
     def __add__(self, other: Comparison) -> Comparison:
         """Both together."""
-        symbols, left_out = self.symbols + other.symbols, self.left_out + other.left_out
-        return Comparison(max(self.batch, other.batch), max(self.error, other.error), symbols, left_out)
+        return Comparison(
+            max(self.batch, other.batch),
+            max(self.error, other.error),
+            self.symbols + other.symbols,
+            self.left_out + other.left_out,
+            self.power + other.power,
+            self.noise + other.noise,
+        )
+
+    @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio in decibels; infinite where nothing differs."""
+        if not math.isfinite(self.noise):
+            return -math.inf
+        if self.noise == 0:
+            return math.inf
+        return 10 * math.log10(self.power / self.noise) if self.power else -math.inf
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """How far a file may be from torch. error: the largest difference. snr: the least signal-to-noise ratio in dB."""
+
+    error: float = math.inf
+    snr: float = -math.inf
+
+    def refusal(self, found: Comparison) -> str | None:
+        """What is wrong with a file, in words that follow "the file", or None."""
+        if not found.error <= self.error:
+            return f"differs from torch by {found.error:.2e}, more than the tolerance of {self.error:g}"
+        if not found.snr >= self.snr:
+            return f"has a signal-to-noise ratio of {found.snr:.1f} dB against torch, less than {self.snr:g} dB"
+        return None
+
+    def __str__(self) -> str:
+        parts = [f"within the tolerance of {self.error:g}"] if math.isfinite(self.error) else []
+        parts += [f"at least {self.snr:g} dB"] if math.isfinite(self.snr) else []
+        return ", ".join(parts)
 
 
 class Reference:
@@ -67,20 +107,24 @@ class Reference:
 
     def cases(self, batch: int) -> list[dict[str, NDArray[Any]]]:
         """Inputs of `batch` samples each."""
-        return [inputs_for(self.contract, batch)]
+        return [self.inputs(batch)]
+
+    def inputs(self, count: int, start: int = 0, seed: int = SEED) -> dict[str, NDArray[Any]]:
+        """Inputs of samples `start` to `start + count` of a seed, the classes in turn."""
+        return noise.inputs(self.contract, seed, start, count)
+
+    def run(self, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """What the network gives, one array for each of `outputs`."""
+        return expected(self.module, inputs)
 
     def compare(self, inputs: dict[str, NDArray[Any]], made: Sequence[NDArray[Any]]) -> Comparison:
         """What the file `made` of the inputs against what the network does."""
-        return Comparison(len(made[0]), difference(made[0], expected(self.module, inputs)))
-
-
-def inputs_for(contract: Contract, count: int) -> dict[str, NDArray[Any]]:
-    """Inputs of `count` samples as the runtime makes them, from seed 0."""
-    return noise.inputs(contract, SEED, 0, count)
+        found = [compared(left, right) for left, right in zip(made, self.run(inputs), strict=True)]
+        return reduce(add, found)
 
 
 def compare(model: Path, reference: Reference) -> list[Comparison]:
-    """Run `model` in onnxruntime and the network in torch, both on the CPU in float32, at each of BATCHES."""
+    """Run `model` in onnxruntime and the network in torch, both on the CPU, at each of BATCHES."""
     session = open_session(model)
 
     def once(inputs: dict[str, NDArray[Any]]) -> Comparison:
@@ -89,10 +133,10 @@ def compare(model: Path, reference: Reference) -> list[Comparison]:
     return [reduce(add, map(once, reference.cases(batch))) for batch in BATCHES]
 
 
-def check_in_fresh_process(model: Path, reference: Reference, tolerance: float) -> None:
+def check_in_fresh_process(model: Path, reference: Reference, allowed: Allowed) -> None:
     """Load and run `model` in a new process that imports numpy and onnxruntime alone.
 
-    Raises UserError where it fails there, drags torch in, or differs by more than `tolerance`.
+    Raises UserError where it fails there, drags torch in, or differs by more than is `allowed`.
     """
     inputs, output = model.with_suffix(".in.npz"), model.with_suffix(".out.npz")
     feeds = reference.cases(2)[0]
@@ -108,28 +152,29 @@ def check_in_fresh_process(model: Path, reference: Reference, tolerance: float) 
         if done.stdout.strip():
             raise UserError(f"running the exported file drags in {done.stdout.strip()}, which it must do without.")
         with np.load(output) as made:
-            error = reference.compare(feeds, [made[name] for name in made.files]).error
-        if not error <= tolerance:
-            raise UserError(f"the exported file differs in a fresh process by {error:.2g}, more than {tolerance:g}.")
+            refusal = allowed.refusal(reference.compare(feeds, [made[name] for name in made.files]))
+        if refusal:
+            raise UserError(f"the exported file {refusal}, in a fresh process.")
     finally:
         inputs.unlink(missing_ok=True)
         output.unlink(missing_ok=True)
 
 
-def open_session(model: Path) -> onnxruntime.InferenceSession:
+def open_session(model: Path | bytes) -> onnxruntime.InferenceSession:
     """A quiet CPU session with as many threads as torch uses."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    content = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 @torch.inference_mode()
-def expected(module: torch.nn.Module, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """What `module` gives for `inputs`; see `arguments`."""
+def expected(module: torch.nn.Module, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """What `module` gives for `inputs`, one tensor or several; see `arguments`."""
     positional, named = arguments(module, {name: torch.from_numpy(each) for name, each in inputs.items()})
-    output: NDArray[Any] = module(*positional, **named).numpy()
-    return output
+    given = module(*positional, **named)
+    return [each.numpy() for each in (given if isinstance(given, tuple) else (given,))]
 
 
 def arguments(
@@ -139,6 +184,16 @@ def arguments(
     that are left away; else in their order."""
     names = inspect.signature(module.forward).parameters
     return ((), inputs) if inputs.keys() <= names.keys() else (tuple(inputs.values()), {})
+
+
+def compared(made: NDArray[Any], expected: NDArray[Any]) -> Comparison:
+    """Two arrays; all is infinite where the shapes differ or a value is not a number."""
+    error = difference(made, expected)
+    if not math.isfinite(error):
+        return Comparison(len(made), error, noise=math.inf)
+    exact = expected.astype(np.float64)
+    apart = made.astype(np.float64) - exact
+    return Comparison(len(made), error, power=float(np.sum(exact * exact)), noise=float(np.sum(apart * apart)))
 
 
 def difference(left: NDArray[Any], right: NDArray[Any]) -> float:

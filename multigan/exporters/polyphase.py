@@ -57,54 +57,60 @@ def phases(kernel: int, stride: int, padding: int) -> list[Phase] | None:
     return found
 
 
-def polyphase(model: onnx.ModelProto) -> int:
+def polyphase(model: onnx.ModelProto, block: int = BLOCK) -> int:
     """Rewrite in place each transposed convolution that gains by it; how many were rewritten.
 
     Those of pictures and of sounds, with constant weights, without groups or dilation, whose sides are known and grow
-    `stride` times, and whose channels come in blocks of 16. A ReLU that follows moves before the interleaving, where
-    onnxruntime makes it part of the convolution. A model that is too large for one protobuf message stays whole: shapes
-    are inferred by way of one.
+    `stride` times, and whose channels come in blocks of 16, or of `block`. A ReLU that follows moves before the
+    interleaving, where onnxruntime makes it part of the convolution. A model that is too large for one protobuf message
+    stays whole: shapes are inferred by way of one.
 
     onnxruntime's blocked kernels are for pictures, so that a sound becomes one of height 1.
     """
     if sum(len(each.raw_data) for each in model.graph.initializer) > LARGEST:
         return 0
-    rewriter = _Rewriter(model)
+    rewriter = _Rewriter(model, block)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         if node.output[0] not in rewriter.done:
             nodes += rewriter.rewritten(node) or [node]
     if rewriter.count:
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
-        used = set(_read(nodes)) | {each.name for each in model.graph.output}
-        kept = [each for each in model.graph.initializer if each.name in used]
-        del model.graph.initializer[:]
-        model.graph.initializer.extend(kept)
+        replace_nodes(model.graph, nodes)
     return rewriter.count
 
 
-def _read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+def replace_nodes(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    """Put `nodes` in the place of the graph's, in place; constants that nobody reads go."""
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = set(read_by(nodes)) | {each.name for each in graph.output}
+    kept = [each for each in graph.initializer if each.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def read_by(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
     """What the nodes read, also inside of their subgraphs (the branches of an If, the body of a Loop or Scan)."""
     for node in nodes:
         yield from node.input
         for each in node.attribute:
             for graph in [*each.graphs, *([each.g] if each.HasField("g") else [])]:
-                yield from _read(graph.node)
+                yield from read_by(graph.node)
                 yield from (output.name for output in graph.output)
 
 
 class _Rewriter:
     """What is known of the graph while it is walked."""
 
-    def __init__(self, model: onnx.ModelProto):
+    def __init__(self, model: onnx.ModelProto, block: int):
+        self.block = block
         graph = shape_inference.infer_shapes(model).graph
         self.initializers = {each.name: each for each in model.graph.initializer}
         self.add = model.graph.initializer.append
         self.shapes = {each.name: _sizes(each) for each in [*graph.input, *graph.value_info]}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
         for node in model.graph.node:
-            for name in _read([node]):
+            for name in read_by([node]):
                 self.readers.setdefault(name, []).append(node)
         self.outputs = {each.name for each in model.graph.output}
         self.done: set[str] = set()
@@ -119,7 +125,7 @@ class _Rewriter:
         channels, made, *kernel = weight.shape
         sides = self.shapes.get(node.input[0], [])[2:]
         axes = _axes(node, kernel)
-        if axes is None or None in sides or channels % BLOCK or made % BLOCK:
+        if axes is None or None in sides or channels % self.block or made % self.block:
             return None
         self.count += 1
         relu = self._relu_behind(node.output[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from multigan import noise
-from multigan.exporters.parity import SEED, Comparison, Reference, difference
+from multigan.contract import Contract
+from multigan.exporters.parity import SEED, Comparison, Reference, compared, difference
 from multigan.text.networks.sampler import Sampler
 
 EDGE = 1e-5
@@ -21,7 +23,15 @@ MOST_CLASSES = 256
 
 
 class TextReference(Reference):
-    """What a sampler of texts gives in torch: symbols, and their log-probabilities."""
+    """What a sampler of texts gives in torch: symbols, and their log-probabilities.
+
+    exact: where `module` has rounded weights, the sampler with its own: the symbols must be those of `module`, and the
+    noise is that of their log-probabilities against `exact`.
+    """
+
+    def __init__(self, module: torch.nn.Module, contract: Contract, exact: Sampler | None = None):
+        super().__init__(module, contract)
+        self.exact = exact
 
     @property
     def outputs(self) -> list[str]:
@@ -34,6 +44,8 @@ class TextReference(Reference):
         length = min(whole, LONG)
         longer = length + 3 if longest is None else min(length + 3, int(longest))
         shorter = max(length // 2, 1)
+        if all(isinstance(side, int) for side in self.contract.output.shape[1:]):  # a graph for one length alone
+            length = longer = shorter = whole
         classes = min(max(len(self.contract.labels), 1), MOST_CLASSES)
         found = [self._case(batch, first, length) for first in range(0, classes, batch)]
         found[0] = self._case(batch, 0, whole if batch == 1 else length)
@@ -75,4 +87,11 @@ class TextReference(Reference):
         error = float("inf")
         if made[0].shape == symbols.shape and np.array_equal(made[0][same], symbols[same]):
             error = difference(made[1][same], chances[same]) if same.any() else 0.0
-        return Comparison(len(symbols), error, int(same.sum()), int((~same).sum()))
+        counted = Comparison(len(symbols), error, int(same.sum()), int((~same).sum()))
+        if made[0].shape != symbols.shape:
+            return counted
+        if self.exact is not None:  # the log-probabilities of these very symbols
+            chances = self.exact.trace(**{**tensors, "prefix": torch.from_numpy(made[0])})[1].numpy()
+            same = np.ones_like(same)
+        apart = compared(made[1][same], chances[same]) if same.any() else counted
+        return replace(counted, power=apart.power, noise=apart.noise)

@@ -20,6 +20,7 @@ from multigan.image.config import ImageRecipe
 from multigan.image.data import inspect
 from multigan.image.data.stream import ImageStream, open_stream
 from multigan.networks.build import build_discriminator, build_generator
+from multigan.networks.detector import Detector
 from multigan.networks.shapes import Shape
 from multigan.pictures import by_class, enlarge, grid, quantize, save_image, to_uint8
 
@@ -48,6 +49,11 @@ def contract(recipe: ImageRecipe, samples: int) -> Contract:
     """latent `[batch, Z]`, label and number `[batch]` where they are told, to image `[batch, C, H, W]` in [-1, 1]."""
     height, width, channels = _size(recipe)
     return gan_contract(recipe, samples, Output("image", "float32", ["batch", channels, height, width], -1.0, 1.0))
+
+
+def detector(recipe: ImageRecipe, generator: nn.Module, discriminator: nn.Module) -> nn.Module:
+    """From pictures to the discriminator's score and features."""
+    return Detector(discriminator, "logit")
 
 
 def _size(recipe: ImageRecipe) -> tuple[int, int, int]:

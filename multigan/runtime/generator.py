@@ -44,6 +44,7 @@ class Generator(Texts):
         new or not multigan's, or the device is absent.
         """
         file = read(path)
+        file.contract.expect("generator", path)
         return cls(open_session(file, device, threads), file.contract)
 
     def sample(

@@ -81,6 +81,8 @@ class Language:
         self.length = length_of(contract) or 1
         longest = contract.extra.get("longest")
         self.longest = longest if isinstance(longest, int) else LONGEST
+        self.fixed = prefix is not None and isinstance(prefix.shape[-1], int)
+        """Whether the graph takes texts of `length` alone."""
 
     # --- drawing ----------------------------------------------------------------------------------------------------
 
@@ -88,6 +90,11 @@ class Language:
         """The length of the texts."""
         if wanted is None:
             return self.length
+        if self.fixed and wanted != self.length:
+            raise UserError(
+                f"length {wanted}: this model was exported with --unrolled, for texts of {self.length} symbols alone: "
+                "leave the length away."
+            )
         if not 1 <= wanted <= self.longest:
             raise UserError(
                 f"length {wanted} is out of range: texts of this model have 1 to {self.longest} symbols, and "
@@ -190,10 +197,10 @@ class Language:
         return found
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Rows as one array, filled with 0, and where it is theirs."""
+def padded(rows: Sequence[Sequence[int]], least: int = 0) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows as one array of at least so many columns, filled with 0, and where it is theirs."""
     counts = np.array([len(row) for row in rows])
-    inside = np.arange(counts.max()) < counts[:, None]
+    inside = np.arange(max(counts.max(), least)) < counts[:, None]
     table = np.zeros(inside.shape, np.int64)
     table[inside] = np.concatenate([np.asarray(row, np.int64) for row in rows])
     return table, inside

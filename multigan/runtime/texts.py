@@ -108,7 +108,7 @@ class Texts(ABC):
         found: list[Score] = []
         for first in range(0, len(rows), batch):
             here = slice(first, first + batch)
-            table, inside = padded(rows[here])
+            table, inside = padded(rows[here], language.length if language.fixed else 0)
             told, classes = {"prefix": table}, part_of(labels, here)
             inputs = noise.inputs(
                 self.contract, 0, first, len(table), labels=classes, length=table.shape[1], given=told

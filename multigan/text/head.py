@@ -28,6 +28,7 @@ from multigan.text.data.stream import TextStream, open_stream
 from multigan.text.data.vocabularies import vocabulary_of
 from multigan.text.measuring import TextEvaluator
 from multigan.text.networks import Judge, Policy, Shape, build_discriminator, build_generator
+from multigan.text.networks.judges import TextDetector
 from multigan.text.networks.sampler import Sampler
 from multigan.text.rewards import LAGGED
 
@@ -84,6 +85,14 @@ def exportable(recipe: TextRecipe, generator: nn.Module) -> nn.Module:
     """The generator with all that the contract's inputs ask for."""
     assert isinstance(generator, Policy)
     return Sampler(generator, vocabulary_of(recipe.data).unknown_number)
+
+
+def detector(recipe: TextRecipe, generator: nn.Module, discriminator: nn.Module) -> nn.Module:
+    """From symbols to the discriminator's score and features. Raises UserError where none was trained."""
+    if isinstance(recipe.objective, LikelihoodOnly):
+        raise UserError(f"{recipe.name} was trained by likelihood alone and has no discriminator to export.")
+    assert isinstance(discriminator, Judge)
+    return TextDetector(discriminator)
 
 
 def check_start(recipe: TextRecipe, trained: Recipe) -> None:

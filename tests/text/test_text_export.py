@@ -14,11 +14,14 @@ import tiny_texts
 import torch
 from scipy.stats import chisquare
 
+from multigan import load
 from multigan.errors import UserError
-from multigan.exporters import Report
+from multigan.exporters import Choices, Report, export_module
 from multigan.exporters.export import write_checked
 from multigan.exporters.graph import frozen
 from multigan.exporters.looping import loop_to_onnx
+from multigan.exporters.making import Making
+from multigan.exporters.text_parity import TextReference
 from multigan.text.networks.sampler import Sampler
 
 Exported = tuple[Sampler, Path, Report]
@@ -122,8 +125,9 @@ def test_other_symbols_than_torchs_are_refused(exported_names: Exported, tmp_pat
     other = tiny_texts.names()
     with torch.no_grad():
         other.policy.output.bias[2] += 0.5  # type: ignore[index, union-attr]
+    made = Making(report.contract, onnx.load(path), TextReference(frozen(other), report.contract))
     with pytest.raises(UserError, match="other symbols than torch"):
-        write_checked(onnx.load(path), frozen(other), report.contract, tmp_path / "model.onnx")
+        write_checked(made, Choices(), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -191,3 +195,87 @@ def test_what_is_given_stays_up_to_the_end(exported_names: Exported) -> None:
         assert not chances[after].any()
         likely, _ = sampler.policy.likelihood(torch.from_numpy(text), inputs["label"])
         assert np.max(np.abs(likely.numpy() - chances)) < 1e-5
+
+
+def test_weights_in_float16_draw_what_the_rounded_network_draws(exported_names: Exported, tmp_path: Path) -> None:
+    sampler, path, whole = exported_names
+    out = tmp_path / "half.onnx"
+    report = export_module(tiny_texts.names(), whole.contract, out, choices=Choices("fp16"))
+    assert report.contract.precision == "fp16"
+    numbers = sum(each.numel() for each in sampler.parameters())
+    assert path.stat().st_size - out.stat().st_size > 1.5 * numbers  # of 2 bytes each; there are some casts
+    assert 60 < report.snr < 120
+    rounded = tiny_texts.names()
+    with torch.no_grad():
+        for weight in rounded.parameters():
+            weight.copy_(weight.half().float())
+    inputs = _inputs(sampler, 40, 12, torch.float32)
+    made, _ = tiny_texts.run(out, _numpy(inputs))
+    with torch.no_grad():
+        wanted = frozen(rounded)(**inputs).numpy()
+    assert np.mean(made == wanted) > 0.99
+
+
+def test_int8_is_refused_with_a_reason(exported_names: Exported, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--fp16, which halves"):
+        export_module(tiny_texts.names(), exported_names[2].contract, tmp_path / "m.onnx", choices=Choices("int8"))
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- without control flow -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unrolled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    sampler, path = tiny_texts.names(), tmp_path_factory.mktemp("unrolled") / "names.onnx"
+    said = tiny_texts.contract(sampler, tiny_texts.LABELS, tiny_texts.NAMES)
+    return path, export_module(sampler, said, path, choices=Choices(unrolled=True))
+
+
+@pytest.mark.parametrize(
+    "scalars", [{}, {"temperature": 0.6}, {"temperature": 0.0}, {"top_k": 5}, {"temperature": 1.4, "top_p": 0.8}]
+)
+def test_the_unrolled_graph_draws_what_the_loop_draws(
+    exported_names: Exported, unrolled: tuple[Path, Report], scalars: dict[str, float]
+) -> None:
+    sampler, path, _ = exported_names
+    inputs = _numpy(_inputs(sampler, 200, 12, torch.float32, **scalars))
+    inputs["prefix"][:50, 0] = 7
+    inputs["prefix"][50:100, 4] = 9
+    (looped, chances), (made, found) = tiny_texts.run(path, inputs), tiny_texts.run(unrolled[0], inputs)
+    same = np.logical_and.accumulate(looped == made, axis=1)
+    assert same.mean() > 0.999  # at the edge of rounding another symbol may be drawn
+    assert np.max(np.abs(chances - found)[same]) < 1e-5
+
+
+def test_the_unrolled_graph_has_no_control_flow_and_one_length(unrolled: tuple[Path, Report]) -> None:
+    path, report = unrolled
+    model = onnx.load(path)
+    assert not {"Scan", "Loop", "If", "SequenceMap"} & {node.op_type for node in model.graph.node}
+    assert report.nodes == len(model.graph.node) > 12 * 20
+    assert [each.shape for each in report.contract.inputs[:2]] == [["batch", 12], ["batch", 12]]
+    generator = load(path, device="cpu", threads=1)
+    texts = generator.texts(5, seed=3, temperature=0.8, label="boy", prompt="Ga")
+    assert all(each.startswith("Ga") for each in texts)
+    assert [each.symbols for each in generator.score(["Gar", "Ga"], "boy")] == [4, 3]
+    with pytest.raises(UserError, match="--unrolled, for texts of 12"):
+        generator.texts(1, length=5)
+
+
+def test_an_unrolled_graph_of_another_length_scores_as_the_loop_does(exported_names: Exported, tmp_path: Path) -> None:
+    sampler = tiny_texts.names()
+    said = tiny_texts.contract(sampler, tiny_texts.LABELS, tiny_texts.NAMES)
+    export_module(sampler, said, tmp_path / "short.onnx", choices=Choices("fp16", unrolled=True, length=6))
+    short, whole = (load(path, device="cpu", threads=1) for path in (tmp_path / "short.onnx", exported_names[1]))
+    assert short.sample(3, seed=1).shape == (3, 6)
+    for one, other in zip(short.score(["abc", "Ga"], "girl"), whole.score(["abc", "Ga"], "girl"), strict=True):
+        assert one.symbols == other.symbols
+        assert abs(one.log_probability - other.log_probability) < 0.02  # of float16 weights
+    for choices, words in (
+        (Choices(unrolled=True, length=0), "length 0"),
+        (Choices(unrolled=True, length=10**6), "length 1000000"),
+        (Choices(length=5), "--length is for --unrolled"),
+    ):
+        with pytest.raises(UserError, match=words):
+            export_module(sampler, said, tmp_path / "no.onnx", choices=choices)
+    assert [each.name for each in tmp_path.iterdir()] == ["short.onnx"]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multigan.networks.detector import watched
 from multigan.text.config import Cnn, Recurrent
 from multigan.text.networks.policy import Dropout, alive
 
@@ -170,3 +171,21 @@ class RecurrentJudge(Judge):
         # As many of every batch: so a mean counts each symbol the same, however a batch is parted.
         tokens = sample.argmax(dim=2) if sample.is_floating_point() else sample
         return self.verdicts(sample, label).masked_fill(~alive(tokens, self.ends), 0)
+
+
+class TextDetector(nn.Module):
+    """A judge as others use it. Of one that judges each symbol, the means over a text's symbols, its end included."""
+
+    def __init__(self, judge: Judge):
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, sample: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """symbols int64 `[N, T]`, label int64 `[N]` if conditional -> score `[N]`, features `[N, D]`."""
+        self.judge.dropout.rest()
+        score, features = watched(self.judge, "output", sample, label)
+        if score.dim() == 1:
+            return score, features
+        mask = alive(sample, self.judge.ends).to(score)
+        count = mask.sum(dim=1)
+        return (score * mask).sum(dim=1) / count, (features * mask[:, :, None]).sum(dim=1) / count[:, None]
