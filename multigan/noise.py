@@ -80,9 +80,7 @@ def words(seed: int, start: int, count: int, size: int, stream: int = LATENT_STR
     Word `j` of a sample is word `j mod 4` of the block whose counter is (j div 4, stream, the sample's low 32 bits, its
     high 32 bits). Raises UserError where the seed, the samples or the stream are out of range.
     """
-    _check_range("seed", seed, SEEDS)
-    _check_range("start", start, SAMPLES)
-    _check_range("start + count", start + max(count, 0), SAMPLES)
+    check_samples(seed, start, count)
     _check_range("stream", stream, STREAMS)
     if count < 0 or size < 1:
         raise UserError(f"cannot draw {count} samples of size {size}: the count is at least 0 and the size at least 1.")
@@ -94,6 +92,13 @@ def words(seed: int, start: int, count: int, size: int, stream: int = LATENT_STR
     counter[..., 2] = (samples & np.uint64(_MASK)).astype(np.uint32)[:, None]
     counter[..., 3] = (samples >> np.uint64(32)).astype(np.uint32)[:, None]
     return philox(counter, seed).reshape(count, blocks * 4)[:, :size]
+
+
+def check_samples(seed: int, start: int, count: int) -> None:
+    """Raise UserError where there is no such seed, or are no such samples."""
+    _check_range("seed", seed, SEEDS)
+    _check_range("start", start, SAMPLES)
+    _check_range("start + count", start + max(count, 0), SAMPLES)
 
 
 def fractions(seed: int, start: int, count: int, size: int, stream: int = LATENT_STREAM) -> Floats:
