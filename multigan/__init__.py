@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multigan.contract import Contract as Contract
     from multigan.errors import UserError as UserError
+    from multigan.runtime import UPLOADED as UPLOADED
     from multigan.runtime import Generator as Generator
+    from multigan.runtime import Trust as Trust
     from multigan.runtime import load as load
 
 __version__ = "0.1.0"
@@ -16,12 +18,14 @@ __version__ = "0.1.0"
 _PLACES = {
     "Contract": "multigan.contract",
     "Generator": "multigan.runtime",
+    "Trust": "multigan.runtime",
+    "UPLOADED": "multigan.runtime",
     "UserError": "multigan.errors",
     "load": "multigan.runtime",
 }
 """Where each public name lives; it is imported when it is first asked for."""
 
-__all__ = ["Contract", "Generator", "UserError", "__version__", "load"]
+__all__ = ["UPLOADED", "Contract", "Generator", "Trust", "UserError", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -160,7 +160,7 @@ def test_interpolation_refuses(generator: Generator, seeds: list[int], steps: in
 
 
 def test_devices(model: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="auto, cpu or cuda"):
+    with pytest.raises(UserError, match="auto, cpu, cuda or tensorrt"):
         Generator.load(model, device="gpu")
     assert Generator.load(model, device="cpu").device == "cpu"
     by_name, refusal = "cpu", ""

@@ -20,6 +20,7 @@ from multigan.cli import run
 from multigan.contract import FORMAT, KEY, Contract, Input, Output
 from multigan.errors import UserError
 from multigan.runtime import Generator, load, onnx_file
+from multigan.runtime.graph import summarize
 from multigan.runtime.session import open_session
 
 
@@ -258,7 +259,7 @@ def _length(content: bytes) -> bytes:
             return bytes(out)
 
 
-def _with_weights_beside(path: Path, name: str = "tiny.data") -> Path:
+def _with_weights_beside(path: Path, name: str = "large.onnx.data") -> Path:
     onnx.save_model(
         tiny_onnx.model(tiny_onnx.contract()), str(path), save_as_external_data=True, location=name, size_threshold=200
     )
@@ -269,12 +270,12 @@ def test_weights_beside_the_model(tmp_path: Path, generator: Generator, monkeypa
     path = _with_weights_beside(tmp_path / "large.onnx")
     monkeypatch.chdir("/")
     assert np.array_equal(load(path, device="cpu", threads=1).sample(4, 5), generator.sample(4, 5))
-    os.link(tmp_path / "tiny.data", tmp_path / "second-name")
+    os.link(tmp_path / "large.onnx.data", tmp_path / "second-name")
     assert "link" in _refusal(path)
     (tmp_path / "second-name").unlink()
-    (tmp_path / "tiny.data").rename(tmp_path / "moved")
+    (tmp_path / "large.onnx.data").rename(tmp_path / "moved")
     assert "missing beside it" in _refusal(path)
-    (tmp_path / "tiny.data").symlink_to(tmp_path / "moved")
+    (tmp_path / "large.onnx.data").symlink_to(tmp_path / "moved")
     assert "link" in _refusal(path)
 
 
@@ -306,9 +307,11 @@ def test_weights_elsewhere_are_found_inside_subgraphs_and_functions() -> None:
     made.functions.append(helper.make_function("own", "f", [], [], [hidden("in-a-function")], []))
     sparse = made.graph.sparse_initializer.add()
     sparse.values.external_data.add(key="location", value="in-a-sparse-tensor")
-    found = onnx_file.summarize(memoryview(made.SerializeToString()))
-    assert found.external == set()
+    found = summarize(memoryview(made.SerializeToString()))
+    assert found.external == {}
     assert found.hidden == {"in-a-branch", "in-a-function", "in-a-sparse-tensor"}
+    assert {name for _, name in found.operators} >= {"Constant", "If", "Loop", "MatMul"}
+    assert (found.functions, found.sparse) == (1, 1)
     assert json.loads(found.properties[KEY])["name"] == "tiny"
 
 
@@ -327,7 +330,7 @@ def test_weights_in_a_node_are_refused(tmp_path: Path) -> None:
 def test_what_takes_the_place_of_checked_weights_is_not_loaded(tmp_path: Path, generator: Generator) -> None:
     """Between the check of a model and its start, files change: all that is loaded goes through the same check."""
     path = _with_weights_beside(tmp_path / "large.onnx")
-    data = tmp_path / "tiny.data"
+    data = tmp_path / "large.onnx.data"
     checked = onnx_file.read(path)
     content = data.read_bytes()
     path.write_bytes(b"another model")
@@ -346,5 +349,5 @@ def test_what_takes_the_place_of_checked_weights_is_not_loaded(tmp_path: Path, g
         open_session(checked, "cpu", 1)
     data.unlink()
     data.write_bytes(content[:-1])
-    with pytest.raises(UserError, match="cannot load"):
+    with pytest.raises(UserError, match="less than the model needs"):
         open_session(checked, "cpu", 1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from multigan.making import Maker
 
 
 def generate(
@@ -75,17 +79,29 @@ def generate(
     batch: Annotated[
         int | None, typer.Option(help="How many go through the model at once.", show_default="16; of texts 64")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Of the processor, for one operator.", show_default="all cores")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="The most that one batch may take.", show_default="60; 10 with --untrusted"),
+    ] = None,
+    untrusted: Annotated[
+        bool,
+        typer.Option("--untrusted", help="The file is a stranger's: tighter limits, in a process of its own."),
+    ] = False,
 ) -> None:
     """Make pictures, sounds or texts with an exported model. Needs no torch.
 
     Single files and a picture of all, or the way between seeds. Texts go to the terminal, or into a file.
     """
     import sys
+    from dataclasses import replace
 
     from multigan.errors import UserError, printable
     from multigan.making import Options, maker_of
-    from multigan.runtime import Generator
+    from multigan.runtime import DEFAULT, UPLOADED, Generator
 
     for option, given in (("--interpolate", interpolate), ("--out", out), ("--format", format)):
         if stream and given is not None:
@@ -113,16 +129,34 @@ def generate(
         length=length,
         score=score,
     )
-    maker = maker_of(Generator.load(model, device), options)
+    trust = UPLOADED if untrusted else DEFAULT
+    if seconds is not None:
+        trust = replace(trust, seconds=seconds)
+    maker = maker_of(Generator.load(model, device, threads, trust), options)
     if stream:
         _stream(maker, n)
         return
-    for line in maker.make(n) if interpolate is None else maker.way(_seeds(interpolate), steps):
+    for line in _made(maker, n) if interpolate is None else maker.way(_seeds(interpolate), steps):
         # A model's text could move a terminal's cursor; a file or a program is given it as it is.
         typer.echo("\t".join(map(printable, line.split("\t"))) if sys.stdout.isatty() else line)
 
 
-def _stream(maker: object, n: int) -> None:
+_MANY = 256
+"""Samples from which on a bar shows how far they are."""
+
+
+def _made(maker: Maker, n: int) -> Iterable[str]:
+    """What the maker says, with a bar meanwhile where a person waits at a terminal and sees nothing else."""
+    import sys
+
+    if not maker.silent or n < _MANY or not sys.stderr.isatty():
+        return maker.make(n)
+    with typer.progressbar(length=n, label=maker.many, file=sys.stderr) as bar:
+        maker.progress = bar.update
+        return list(maker.make(n))
+
+
+def _stream(maker: Maker, n: int) -> None:
     import sys
 
     from multigan.errors import UserError

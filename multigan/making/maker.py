@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,15 @@ from multigan.errors import UserError
 from multigan.runtime import Generator, numbers
 from multigan.runtime.labels import number, resolve
 from multigan.runtime.numbers import Asked
+from multigan.runtime.texts import MOST, check_count
 
 WRITERS = 8
 """Each file is flushed to the disk: several at once wait together."""
 BATCH = 16
 """Samples that go through the graph at once, unless told."""
-PART, HELD = 1024, 2**24
-"""Samples made before their files are written, and their values in all."""
+PART = 1024
+"""Samples made before their files are written, where they have fewer bytes than ROOM together."""
+ROOM = 2**28
 Samples = NDArray[Any]
 
 
@@ -72,14 +74,18 @@ class Options:
 
 class Maker(ABC):
     """Writes what one generator makes. many: what its samples are called. formats: the usual first. takes: of OWNERS'
-    options those that it knows."""
+    options those that it knows. most: samples at a time. silent: whether `make` says something at the end alone.
+    progress: called with how many samples have been made since the last call."""
 
     many: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
     takes: ClassVar[frozenset[str]]
+    most: ClassVar[int] = MOST
+    silent: bool = True
 
     def __init__(self, generator: Generator, options: Options):
         self.generator, self.options = generator, options
+        self.progress: Callable[[int], object] = lambda count: None
         for name, whose in OWNERS.items():
             if name not in self.takes and getattr(options, name) not in (None, False):
                 option = name.replace("_", "-")
@@ -139,6 +145,7 @@ class FileMaker(Maker):
     def make(self, n: int) -> list[str]:
         """Write `n` samples; a sentence on what was written."""
         options = self.options
+        check_count("n", n, self.most)
         paths: list[Path] = []
         shown = []
         for first, samples, names in self.parts(n):
@@ -163,19 +170,26 @@ class FileMaker(Maker):
 
     def parts(self, n: int, most: int = PART) -> Iterator[tuple[int, Samples, list[str] | None]]:
         """The number of the first, the samples, and the names of their classes and numbers, some at a time: so that any
-        number of files takes little memory, whatever their size. most: samples at a time, in whole batches."""
+        number of files takes little memory, whatever their size. most: samples at a time."""
         options, generator = self.options, self.generator
-        batch = max(1, self.batch)  # sample() refuses a batch or an n below 1
-        values = math.prod(size for size in generator.contract.output.shape if isinstance(size, int))
-        step = max(batch, min(most, HELD // max(1, values)) // batch * batch)
-        for first in range(0, max(n, 1), step):
-            count = min(step, n - first)
+        for first, count in self._spans(n, most):
             turns = range(first, first + count)
             labels = None if self.classes is None else [self.classes[i % len(self.classes)] for i in turns]
             start = options.start + first
             told = None if self.number is None else self.number.of(np.arange(first, first + count), n)
-            samples = generator.sample(count, options.seed, labels, options.truncation, self.batch, start, told)
+            made = []
+            for part in generator.stream(count, options.seed, labels, options.truncation, self.batch, start, told):
+                made.append(part)
+                self.progress(len(part))
+            samples = made[0] if len(made) == 1 else np.concatenate(made)
             yield first, self.finished(samples), self._names(labels, told, count, start)
+
+    def _spans(self, n: int, most: int) -> Iterator[tuple[int, int]]:
+        """The first sample and the number of samples of each part."""
+        size = 4 * math.prod(axis for axis in self.generator.contract.output.shape[1:] if isinstance(axis, int))
+        part = max(1, min(most, max(ROOM // size, self.batch)))
+        for first in range(0, n, part):
+            yield first, min(part, n - first)
 
     def _names(
         self, labels: list[str] | None, told: NDArray[np.float64] | None, count: int, start: int

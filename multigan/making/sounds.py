@@ -10,6 +10,7 @@ import numpy as np
 from multigan.errors import UserError
 from multigan.making.maker import FileMaker, Samples
 from multigan.pictures import save_image
+from multigan.runtime.texts import check_count
 from multigan.sounds import FORMATS, check_format, loudest_to_one, pcm, save_sound, sheet
 
 
@@ -53,6 +54,7 @@ class Sounds(FileMaker):
 
     def stream(self, n: int, pipe: BinaryIO) -> None:
         """Write `n` sounds one after another as raw little-endian samples, each batch as soon as it is made."""
+        check_count("n", n, self.most)
         for _, samples, _ in self.parts(n, self.batch):
             pipe.write(pcm(samples, self.bits))
             pipe.flush()

@@ -13,7 +13,7 @@ from multigan.errors import UserError
 from multigan.files import replacing
 from multigan.making.maker import PART, Maker
 from multigan.runtime.language import Score, Text
-from multigan.runtime.texts import BATCH
+from multigan.runtime.texts import BATCH, check_count
 
 
 class Texts(Maker):
@@ -22,6 +22,7 @@ class Texts(Maker):
     many = "texts"
     formats = ("txt", "jsonl")
     takes = frozenset({"prompt", "gap", "temperature", "top_k", "top_p", "length", "score"})
+    most = 100_000_000
 
     def check(self) -> None:
         options = self.options
@@ -34,6 +35,7 @@ class Texts(Maker):
             if told:
                 raise UserError(f"--score judges texts that are there: leave --{told.replace('_', '-')} away.")
         self.path = None if options.out is None else self._path(options.out)
+        self.silent = self.path is not None
 
     def _path(self, out: Path) -> Path:
         """The file to write: `out`, or one named by the seed in that folder."""
@@ -53,6 +55,7 @@ class Texts(Maker):
         options = self.options
         if options.score is not None:
             return self._put(self._scores(options.score), "scores")
+        check_count("n", n, self.most)
         chances: list[tuple[str, Any]] = [
             ("temperature", options.temperature),
             ("top_k", options.top_k),
@@ -69,7 +72,12 @@ class Texts(Maker):
             gap=options.gap,
             **{name: value for name, value in chances if value is not None},
         )
-        return self._put((self._line(each) for part in parts for each in part), f"{n} texts")
+        return self._put(self._lines(parts), f"{n} texts")
+
+    def _lines(self, parts: Iterable[list[Text]]) -> Iterator[str]:
+        for part in parts:
+            self.progress(len(part))
+            yield from map(self._line, part)
 
     def _put(self, lines: Iterable[str], what: str) -> Iterator[str]:
         """The lines themselves, or, once they are in the file, a sentence on it."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from multigan.contract import Contract
@@ -15,8 +14,9 @@ from multigan.runtime.labels import Label, resolve
 from multigan.runtime.numbers import Number
 from multigan.runtime.numbers import resolve as resolve_numbers
 from multigan.runtime.onnx_file import read
-from multigan.runtime.session import open_session
-from multigan.runtime.texts import MOST, check_count, part_of
+from multigan.runtime.session import Session, open_session
+from multigan.runtime.texts import check_count, part_of
+from multigan.runtime.trust import DEFAULT, Trust
 
 
 class Judgement(NamedTuple):
@@ -27,17 +27,20 @@ class Judgement(NamedTuple):
 
 
 class Detector:
-    """A discriminator that `multigan export --discriminator` wrote. contract: what the file says of itself."""
+    """A discriminator that `multigan export --discriminator` wrote. contract: what the file says of itself. trust: its
+    limits."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, contract: Contract) -> None:
-        self.session, self.contract = session, contract
+    def __init__(self, session: Session, contract: Contract, trust: Trust = DEFAULT) -> None:
+        self.session, self.contract, self.trust = session, contract, trust
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto", threads: int | None = None) -> Detector:
-        """Open an exported file. device, threads: as in `Generator.load`. Raises UserError where it is no detector."""
-        file = read(path)
+    def load(
+        cls, path: str | Path, device: str = "auto", threads: int | None = None, trust: Trust = DEFAULT
+    ) -> Detector:
+        """Open an exported file. Arguments as in `Generator.load`. Raises UserError where it is no detector."""
+        file = read(path, trust)
         file.contract.expect("discriminator", path)
-        return cls(open_session(file, device, threads), file.contract)
+        return cls(open_session(file, device, threads), file.contract, trust)
 
     def judge(self, samples: NDArray[Any], label: Label = None, number: Number = None, batch: int = 16) -> Judgement:
         """Score and features of samples as the contract says: pictures `[N, C, H, W]` and sounds `[N, C, T]`, float32
@@ -53,7 +56,7 @@ class Detector:
             raise UserError(f"the samples have the shape {list(values.shape)} where this model judges {shape}.")
         if not np.isfinite(values).all() or values.min() < (said.minimum or 0) or values.max() > (said.maximum or 0):
             raise UserError(f"the samples have values outside of {said.minimum:g} to {said.maximum:g}.")
-        check_count("batch", batch, MOST)
+        check_count("batch", batch, self.trust.batch)
         if label is None and self.contract.input("label"):
             raise UserError("how real a sample looks depends on its class here: give a label.")
         if number is None and self.contract.input("condition"):
@@ -66,11 +69,6 @@ class Detector:
         return Judgement(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     def _run(self, values: NDArray[Any], told: dict[str, Any], part: slice) -> list[NDArray[np.float32]]:
-        given = {name: part_of(each, part) for name, each in told.items() if each is not None}
+        given: dict[str, Any] = {name: part_of(each, part) for name, each in told.items() if each is not None}
         names = [self.contract.output.name, str(self.contract.extra.get("features"))]
-        try:
-            found = self.session.run(names, {self.contract.inputs[0].name: values[part], **given})
-        except Exception as error:
-            text = str(error).strip().splitlines()
-            raise UserError(f"onnxruntime could not run the model: {text[0] if text else error}") from error
-        return [np.asarray(each) for each in found]
+        return self.session.run(names, {self.contract.inputs[0].name: values[part], **given})

@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from multigan import noise
 from multigan.contract import Contract
 from multigan.errors import UserError
+from multigan.memory import memory
 from multigan.pictures import to_image, to_uint8
 from multigan.runtime import interpolation
-from multigan.runtime.labels import Label, resolve
+from multigan.runtime.devices import Place
+from multigan.runtime.labels import Label, is_sequence, resolve
 from multigan.runtime.numbers import Number, bounds_of
 from multigan.runtime.numbers import resolve as resolve_numbers
 from multigan.runtime.onnx_file import read
-from multigan.runtime.session import device_of, open_session
+from multigan.runtime.session import Session, open_session
 from multigan.runtime.texts import MOST, Texts, check_count, part_of
+from multigan.runtime.trust import DEFAULT, Trust
+
+_PLENTY = 2**28
+"""Bytes of samples from which on the memory that is free is looked at."""
 
 
 class Generator(Texts):
-    """A generator that `multigan export` wrote.
+    """A generator that `multigan export` wrote. Several threads may use it at once.
 
-    contract: what the file says of itself. device: `cpu` or `cuda`, where it really runs.
+    contract: what the file says of itself. device: where it really runs. trust: its limits.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, contract: Contract) -> None:
+    def __init__(self, session: Session, contract: Contract, trust: Trust = DEFAULT) -> None:
         self.session = session
         self.contract = contract
-        self.device: Literal["cpu", "cuda"] = device_of(session)
+        self.trust = trust
+        self.device: Place = session.device
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto", threads: int | None = None) -> Generator:
+    def load(
+        cls,
+        path: str | Path,
+        device: str = "auto",
+        threads: int | None = None,
+        trust: Trust = DEFAULT,
+        fixed_batch: int | None = None,
+    ) -> Generator:
         """Open an exported file.
 
-        device: `cpu`, `cuda`, or `auto`: CUDA where it starts, else the CPU, said in the log. threads: of the CPU for
-        one operator; None leaves the choice to onnxruntime. Raises UserError where the file is missing, truncated, too
-        new or not multigan's, or the device is absent.
+        device: `cpu`, `cuda`, `tensorrt`, or `auto`: CUDA where it starts, else the CPU, said in the log. threads: of
+        the CPU for one operator; None leaves the choice to onnxruntime. trust: the limits of what the file may be and
+        of what running it may cost (`multigan.runtime.trust`): DEFAULT, UPLOADED for strangers' files, or others.
+        fixed_batch: on CUDA, replay a batch of this size as a CUDA graph. Raises UserError where the file is missing,
+        truncated, too new, not multigan's or beyond a limit, or the device is absent.
         """
-        file = read(path)
+        file = read(path, trust)
         file.contract.expect("generator", path)
-        return cls(open_session(file, device, threads), file.contract)
+        return cls(open_session(file, device, threads, fixed_batch), file.contract, trust)
+
+    def warm_up(self, batch: int = 1) -> None:
+        """Run the graph once with a batch of that size, so that the next call is as fast as all after it."""
+        check_count("batch", batch, self.trust.batch)
+        self._run(noise.inputs(self.contract, 0, 0, batch))
+
+    def close(self) -> None:
+        """Let go of the graph, and of its process where it is isolated; a generator that is not used any more does so
+        by itself."""
+        self.session.close()
 
     def sample(
         self,
@@ -58,26 +85,57 @@ class Generator(Texts):
         number: Number = None,
     ) -> NDArray[np.float32]:
         """Samples `start` to `start + n` of `seed`: float32 `[n, C, H, W]` in [-1, 1] for pictures, int64 `[n, T]` for
-        texts (`texts` gives strings).
+        texts (`texts` gives strings). `stream` gives them a batch at a time.
 
         Sample i of a seed is the same whatever n, `start` and `batch`. label: a name, a class number, or one of those
         for each sample; None gives sample i the class i mod (number of classes). number: of a model that is told one,
         for all or one for each; None: they take turns over its range (`multigan.noise.numbers`). truncation: keep each
         value of a normal latent in [-t, t], 0 < t <= 8 (of a uniform one, 0 < t <= 1): more typical, less varied.
-        batch: how many go through the graph at once. Raises UserError where an argument is out of range or the label is
-        unknown.
+        batch: how many go through the graph at once. Raises UserError where an argument is out of range, the label is
+        unknown, or the samples do not fit into the memory.
         """
         check_count("n", n, MOST)
-        check_count("batch", batch, MOST)
-        labels = resolve(self.contract, label, n, start)
-        numbers = resolve_numbers(self.contract, number, n)
-        parts = []
-        for first in range(0, n, batch):
-            count = min(batch, n - first)
-            part = slice(first, first + count)
-            classes, told = part_of(labels, part), part_of(numbers, part)
-            parts.append(self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes, told)))
-        return np.concatenate(parts)
+        self._check_room(n)
+        parts = self.stream(n, seed, label, truncation, batch, start, number)
+        made = next(parts)
+        if len(made) == n:
+            return made
+        whole = np.empty((n, *made.shape[1:]), made.dtype)
+        first = 0
+        for part in chain([made], parts):
+            whole[first : first + len(part)] = part
+            first += len(part)
+        return whole
+
+    def stream(
+        self,
+        n: int,
+        seed: int = 0,
+        label: Label = None,
+        truncation: float | None = None,
+        batch: int = 16,
+        start: int = 0,
+        number: Number = None,
+    ) -> Iterator[NDArray[np.float32]]:
+        """The same samples a batch at a time: any number of them takes little memory. Raises UserError as `sample`
+        does, at once where an argument is wrong."""
+        check_count("n", n, noise.SAMPLES)
+        check_count("batch", batch, self.trust.batch)
+        batch = min(batch, self.session.fixed or batch)
+        each_label, each_number = is_sequence(label), is_sequence(number)
+        labels = resolve(self.contract, label, n if each_label else 1, start)
+        numbers = resolve_numbers(self.contract, number, n if each_number else 1)
+        noise.check_samples(seed, start, n)
+
+        def parts() -> Iterator[NDArray[np.float32]]:
+            for first in range(0, n, batch):
+                count = min(batch, n - first)
+                part = slice(first, first + count) if each_label else slice(None)
+                classes = part_of(labels, part) if each_label else resolve(self.contract, label, count, start + first)
+                told = part_of(numbers, part) if each_number else resolve_numbers(self.contract, number, count)
+                yield self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes, told))
+
+        return parts()
 
     def images(self, n: int, seed: int = 0, label: Label = None, **options: Any) -> list[Image.Image]:
         """The same samples as pillow pictures. options: those of `sample`."""
@@ -107,7 +165,9 @@ class Generator(Texts):
         if len(seeds) < 2:
             raise UserError(f"interpolation needs at least 2 seeds, such as 7,8,9, and got {len(seeds)}.")
         check_count("steps", steps, MOST // len(seeds))
-        check_count("batch", batch, MOST)
+        check_count("batch", batch, self.trust.batch)
+        self._check_room(len(seeds) * steps)
+        batch = min(batch, self.session.fixed or batch)
         points = np.concatenate([noise.latents(latent, seed, 0, 1, truncation) for seed in seeds])
         latents = interpolation.path(points, steps, latent, closed)
         labels = resolve(self.contract, 0 if label is None and self.contract.labels else label, len(latents))
@@ -143,13 +203,18 @@ class Generator(Texts):
         return self._checked(self._outputs(inputs, [self.contract.output.name])[0], inputs)
 
     def _outputs(self, inputs: dict[str, NDArray[Any]], names: list[str]) -> list[NDArray[Any]]:
-        try:
-            return [np.asarray(each) for each in self.session.run(names, inputs)]
-        except Exception as error:
-            text = str(error).strip().splitlines()
+        return self.session.run(names, inputs)
+
+    def _check_room(self, n: int) -> None:
+        """Raise UserError where so many samples at once are more than the machine's memory."""
+        axes = [axis for axis in self.contract.output.shape[1:] if isinstance(axis, int)]
+        size = n * math.prod(axes) * 4
+        there = memory() if size > _PLENTY else None
+        if there is not None and size > there.free:
             raise UserError(
-                f"onnxruntime could not run the model on {self.device}: {text[0] if text else error}"
-            ) from error
+                f"{n:,} samples at once are {size / 1e9:.1f} GB, and {there.free / 1e9:.1f} GB of memory are free: ask "
+                "for fewer, or take them a batch at a time (Generator.stream)."
+            )
 
     def _checked(self, output: NDArray[Any], inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """The output, where it is what the contract says."""

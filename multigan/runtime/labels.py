@@ -32,6 +32,11 @@ def resolve(contract: Contract, label: Label, count: int, start: int = 0) -> NDA
     return np.array([number(contract, each) for each in label], np.int64)
 
 
+def is_sequence(asked: object) -> bool:
+    """Whether a label or a number is one for each sample."""
+    return asked is not None and not isinstance(asked, str | int | float | np.number)
+
+
 def number(contract: Contract, label: str | int | np.integer) -> int:
     """The number of one class, by its name or its number (also as text, where no class has that name)."""
     names = contract.labels

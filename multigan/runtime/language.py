@@ -10,13 +10,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.noise import FREE, length_of
-from multigan.runtime.onnx_file import LONGEST
+from multigan.runtime.trust import LONGEST
 from multigan.vocabulary import Vocabulary
 
 _NAMED = 5
@@ -58,10 +57,10 @@ class Sampling:
 
 
 class Language:
-    """What the contract of a generator of text says, checked: the file may be anyone's. Raises UserError where it is
-    none or contradicts itself."""
+    """What the contract of a generator of text says, checked: the file may be anyone's. outputs: of its graph. longest:
+    the most symbols of a text that are allowed. Raises UserError where it is none or contradicts itself."""
 
-    def __init__(self, contract: Contract, session: onnxruntime.InferenceSession):
+    def __init__(self, contract: Contract, outputs: Sequence[str], longest: int = LONGEST):
         if contract.modality != "text":
             raise UserError(f"this model makes {contract.modality}, not texts.")
         self.contract = contract
@@ -75,12 +74,12 @@ class Language:
                 "export it again."
             )
         wanted = {"prefix", "temperature", "top_k", "top_p"} - {each.name for each in contract.inputs}
-        if wanted or self.chances not in [each.name for each in session.get_outputs()]:
+        if wanted or self.chances not in outputs:
             lacks = ", ".join(sorted(wanted)) or "output of log-probabilities"
             raise UserError(f"the file's graph has no {lacks}: export it again.")
         self.length = length_of(contract) or 1
-        longest = contract.extra.get("longest")
-        self.longest = longest if isinstance(longest, int) else LONGEST
+        said = contract.extra.get("longest")
+        self.longest = min(said, longest) if isinstance(said, int) else longest
         self.fixed = prefix is not None and isinstance(prefix.shape[-1], int)
         """Whether the graph takes texts of `length` alone."""
 

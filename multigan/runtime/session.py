@@ -1,48 +1,208 @@
-"""Open a checked file in onnxruntime, on the device that was asked for."""
+"""Open a checked file in onnxruntime, on the device that was asked for, and run it under its limits."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import io
 import logging
-import sys
-from typing import Any, Literal, cast, get_args
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from multigan.contract import Input, Output
 from multigan.errors import UserError
+from multigan.runtime import devices
+from multigan.runtime.devices import Place
 from multigan.runtime.onnx_file import OnnxFile
+from multigan.runtime.watchdog import Watch
 
-Device = Literal["auto", "cpu", "cuda"]
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+Arrays = Mapping[str, NDArray[Any]]
 _QUIET = 4
 """Fatal errors only: onnxruntime says the rest in exceptions too."""
 
 _TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)"}
 """onnxruntime's words for the contract's types."""
+_PLENTY = 2000
+"""Nodes from which on what takes time with the square of their number is left out."""
+_MEMORY = re.compile("alloc|memory|NumDims|SafeInt|overflow", re.IGNORECASE)
 
 log = logging.getLogger("multigan")
 
 
-def open_session(file: OnnxFile, device: str = "auto", threads: int | None = None) -> onnxruntime.InferenceSession:
-    """A session for `file`. device: `cpu`, `cuda`, or `auto`: CUDA where it starts, else the CPU, said in the log.
+class Session(Protocol):
+    """An opened graph. outputs: their names. device: where it runs. fixed: the one batch that it takes, or None."""
 
-    threads: of the CPU for one operator; None leaves the choice to onnxruntime. Raises UserError where the device is
-    unknown, asked for by name and absent, or the graph cannot be loaded.
+    outputs: tuple[str, ...]
+    device: Place
+    fixed: int | None
+
+    def run(self, names: Sequence[str], inputs: Arrays) -> list[NDArray[Any]]:
+        """These outputs. Raises UserError where the graph fails or breaks a limit."""
+
+    def close(self) -> None:
+        """Let go of what the session holds."""
+
+
+class LocalSession:
+    """A graph in this process; several threads may run it at once. raw: onnxruntime's own session."""
+
+    fixed: int | None = None
+
+    def __init__(self, raw: onnxruntime.InferenceSession, file: OnnxFile) -> None:
+        self.raw, self.file = raw, file
+        self.outputs = tuple(each.name for each in raw.get_outputs())
+        self.device: Place = devices.place_of(raw)
+
+    def run(self, names: Sequence[str], inputs: Arrays) -> list[NDArray[Any]]:
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _QUIET
+        watch = Watch(self.file.trust.seconds, lambda: setattr(options, "terminate", True))
+        try:
+            with watch:
+                return [np.asarray(each) for each in self.raw.run(list(names), dict(inputs), options)]
+        except Exception as error:
+            raise failure(error, self.file, self.device, watch.expired) from error
+
+    def close(self) -> None:
+        del self.raw
+
+
+def failure(error: Exception, file: OnnxFile, device: str, late: bool) -> UserError:
+    """What went wrong in a run, as a sentence."""
+    if late:
+        return too_slow(file)
+    text = first_line(error)
+    if _MEMORY.search(text):
+        return UserError(
+            f"{file.path} wants more memory than the {file.trust.bytes / 1e9:.1f} GB that it may have here: ask for a "
+            "smaller batch, or allow it more (trust.memory)."
+        )
+    return UserError(f"onnxruntime could not run the model on {device}: {text}")
+
+
+def too_slow(file: OnnxFile) -> UserError:
+    return UserError(
+        f"{file.path} was stopped after {file.trust.seconds:g} s, the limit of one call: ask for a smaller batch, or "
+        "allow it more time (--seconds)."
+    )
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says first."""
+    text = str(error).strip().splitlines()
+    return text[0] if text else repr(error)
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+def open_session(file: OnnxFile, device: str = "auto", threads: int | None = None, fixed: int | None = None) -> Session:
+    """A session for `file`. device: `cpu`, `cuda`, `tensorrt`, or `auto`: CUDA where it starts, else the CPU, said in
+    the log.
+
+    threads: of the CPU for one operator; None leaves the choice to onnxruntime. fixed: every call has this batch, kept
+    on the GPU and replayed as a CUDA graph. Raises UserError where the device is unknown, asked for by name and absent,
+    the graph cannot be loaded or is not what its contract says, or a batch cannot be fixed.
     """
-    if device not in get_args(Device):
-        raise UserError(f"device {device!r} is unknown: choose auto, cpu or cuda.")
+    devices.check_device(device)
+    if threads is not None and threads < 1:
+        raise UserError(f"threads {threads} is out of range: choose a whole number from 1, or none for all cores.")
+    if file.trust.isolated:
+        if device not in ("auto", "cpu") or fixed is not None:
+            raise UserError("an isolated model runs on the cpu alone, with any batch: choose --device cpu.")
+        from multigan.runtime.isolated import IsolatedSession
+
+        return IsolatedSession(file, threads)
     onnxruntime.set_default_logger_severity(_QUIET)
-    session, reason = (None, "") if device == "cpu" else _try_cuda(file, threads)
-    if session is None and device == "cuda":
-        raise UserError(f"device cuda: {reason}; it needs {_cuda_needs()}; the cpu (--device cpu) always works.")
-    if session is None and device == "auto":
-        log.log(logging.WARNING if _has_driver() else logging.INFO, "running on the CPU: %s", reason)
-    session = session or _start(file, CPU, threads)
-    _check_graph(session, file)
-    return session
+    raw = _start_on(file, device, threads, fixed is not None)
+    _check_graph(raw, file)
+    if fixed is None:
+        return LocalSession(raw, file)
+    from multigan.runtime.fixed import FixedSession, check_fixed
+
+    check_fixed(file, devices.place_of(raw), fixed)
+    return FixedSession(raw, file, fixed)
+
+
+def _start_on(file: OnnxFile, device: str, threads: int | None, captured: bool) -> onnxruntime.InferenceSession:
+    """A session on the device, on the CPU where `auto` finds nothing better."""
+    place = cast(Place, "cuda" if device == "auto" else device)
+    reason = devices.missing(place)
+    if not reason and place != "cpu":
+        devices.preload()
+        session = _start(file, place, threads, captured)
+        if devices.place_of(session) == place:
+            return session
+        reason = f"onnxruntime {onnxruntime.__version__} could not start it"
+    if reason and device != "auto":
+        raise devices.refusal(place, reason)
+    if reason:
+        level = logging.WARNING if devices.has_driver() else logging.INFO
+        log.log(level, "running on the CPU: %s", reason)
+    return _start(file, "cpu", threads)
+
+
+_ARENA = threading.Lock()
+
+
+def _start(file: OnnxFile, place: Place, threads: int | None, captured: bool = False) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _QUIET
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # What is constant would be computed while loading, without a limit on memory or time. Exported graphs have nothing
+    # left of that kind: it makes none of them faster.
+    disabled = ["ConstantFolding"]
+    if file.branches:  # without folding, onnxruntime 1.31 cannot fuse weights of 16 bits that a loop's body takes
+        disabled.append("FuseFp16InitializerToFp32NodeTransformer")
+    if file.nodes > _PLENTY:
+        disabled.append("CommonSubexpressionElimination")
+    # From the bytes that were checked, so that no other file can take their place, and never by a path.
+    weights = file.weights()
+    if weights:
+        _hand_over(weights, options)
+    found = devices.providers(place, file.content, captured)
+    stop = getattr(options, "set_load_cancellation_flag", None)
+    watch = Watch(file.trust.seconds, (lambda: stop(True)) if stop else (lambda: None))
+    try:
+        with _ARENA, watch:
+            _limit_memory(options, file.trust.bytes)
+            return onnxruntime.InferenceSession(file.content, options, providers=found, disabled_optimizers=disabled)
+    except Exception as error:
+        if watch.expired:
+            raise too_slow(file) from error
+        raise UserError(f"onnxruntime cannot load {file.path}: {first_line(error)}") from error
+
+
+def _limit_memory(options: onnxruntime.SessionOptions, most: int) -> None:
+    """Have the session compute in an arena of at most so many bytes. Called with the lock held.
+
+    onnxruntime limits an arena only where it is the process's, not a session's own. Each session has the arena that
+    was registered last before it; versions that take one registration alone have one arena for all sessions.
+    """
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    try:
+        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": most}))
+    except RuntimeError:
+        log.debug("the limit on memory is that of the first model of this process")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+
+
+def _hand_over(weights: dict[str, bytes], options: onnxruntime.SessionOptions) -> None:
+    """Give onnxruntime the content of the files that the model names, which must live until the session is there."""
+    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+        raise UserError(
+            f"onnxruntime {onnxruntime.__version__} cannot load a model whose weights lie in a second file as multigan "
+            "does it, from memory: pip install --upgrade onnxruntime-gpu (or onnxruntime, whichever is installed)."
+        )
+    options.add_external_initializers_from_files_in_memory(
+        list(weights), list(weights.values()), [len(each) for each in weights.values()]
+    )
 
 
 def _check_graph(session: onnxruntime.InferenceSession, file: OnnxFile) -> None:
@@ -58,69 +218,3 @@ def _check_graph(session: onnxruntime.InferenceSession, file: OnnxFile) -> None:
                 f"{file.path}: its {said.name} is {found.type} of {len(found.shape)} axes, and its contract says "
                 f"{said.dtype} of {len(said.shape)}: export it again."
             )
-
-
-def device_of(session: onnxruntime.InferenceSession) -> Literal["cpu", "cuda"]:
-    """Where a session really runs: onnxruntime falls back to the CPU without an error."""
-    return "cuda" if session.get_providers()[0] == CUDA else "cpu"
-
-
-def _try_cuda(file: OnnxFile, threads: int | None) -> tuple[onnxruntime.InferenceSession | None, str]:
-    """A session on the GPU, or the reason why there is none, with the mend."""
-    if CUDA not in onnxruntime.get_available_providers():
-        return None, f"this onnxruntime {onnxruntime.__version__} is built without CUDA"
-    if not _has_driver():
-        return None, "no NVIDIA driver answers on this machine"
-    with contextlib.redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()
-    session = _start(file, CUDA, threads)
-    if device_of(session) == "cuda":
-        return session, ""
-    return None, f"onnxruntime {onnxruntime.__version__} could not start it"
-
-
-def _cuda_needs() -> str:
-    version = str(getattr(onnxruntime, "cuda_version", "")) or "the CUDA version that it was built for"
-    return f"an NVIDIA GPU with its driver, CUDA {version} and cuDNN 9 (pip install 'onnxruntime-gpu[cuda,cudnn]')"
-
-
-def _has_driver() -> bool:
-    """Whether the NVIDIA driver's library is here and counts at least one GPU."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    count = ctypes.c_int(0)
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
-
-
-def _start(file: OnnxFile, provider: str, threads: int | None) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _QUIET
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    providers: list[str | tuple[str, dict[str, str]]] = [CPU]
-    if provider == CUDA:
-        # The default, an exhaustive search, takes seconds at each new batch size.
-        providers.insert(0, (CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}))
-    # From the bytes that were checked, so that no other file can take their place, and never by a path.
-    weights = file.weights()
-    if weights:
-        _hand_over(weights, options)
-    try:
-        return onnxruntime.InferenceSession(file.content, options, providers=providers)
-    except Exception as error:
-        text = str(error).strip().splitlines()
-        raise UserError(f"onnxruntime cannot load {file.path}: {cast(str, text[0] if text else error)}") from error
-
-
-def _hand_over(weights: dict[str, bytes], options: onnxruntime.SessionOptions) -> None:
-    """Give onnxruntime the content of the files that the model names, which must live until the session is there."""
-    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
-        raise UserError(
-            f"onnxruntime {onnxruntime.__version__} cannot load a model whose weights lie in a second file as multigan "
-            "does it, from memory: pip install --upgrade onnxruntime-gpu (or onnxruntime, whichever is installed)."
-        )
-    options.add_external_initializers_from_files_in_memory(
-        list(weights), list(weights.values()), [len(each) for each in weights.values()]
-    )

@@ -8,14 +8,15 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from multigan import noise
 from multigan.contract import Contract
 from multigan.errors import UserError
-from multigan.runtime.labels import Label, resolve
+from multigan.runtime.labels import Label, is_sequence, resolve
 from multigan.runtime.language import Language, Sampling, Score, Text, padded, scores
+from multigan.runtime.session import Session
+from multigan.runtime.trust import Trust
 
 V = TypeVar("V", bound=np.generic)
 
@@ -28,7 +29,8 @@ class Texts(ABC):
     """Texts of an opened file. contract: what it says of itself."""
 
     contract: Contract
-    session: onnxruntime.InferenceSession
+    session: Session
+    trust: Trust
 
     @abstractmethod
     def _outputs(self, inputs: dict[str, NDArray[Any]], names: list[str]) -> list[NDArray[Any]]:
@@ -41,7 +43,7 @@ class Texts(ABC):
     @cached_property
     def language(self) -> Language:
         """The vocabulary and the lengths of a generator of text."""
-        return Language(self.contract, self.session)
+        return Language(self.contract, self.session.outputs, self.trust.length)
 
     def texts(self, n: int, seed: int = 0, prompt: str | None = None, **options: Any) -> list[str]:
         """Texts `start` to `start + n` of `seed`. options: those of `text_batches`, which says more of each text."""
@@ -76,8 +78,8 @@ class Texts(ABC):
         language = self.language
         given = language.given(Sampling(prompt, gap, temperature, top_k, top_p, length))
         check_count("n", n, noise.SAMPLES)
-        check_count("batch", batch, MOST)
-        one_for_each = label is not None and not isinstance(label, str | int | np.integer)
+        check_count("batch", batch, self.trust.batch)
+        one_for_each = is_sequence(label)
         labels = resolve(self.contract, label, n if one_for_each else 1, start)
         prefix = given["prefix"]
 
@@ -102,7 +104,7 @@ class Texts(ABC):
         language = self.language
         if label is None and self.contract.input("label"):
             raise UserError("how likely a text is depends on its class: give a label.")
-        check_count("batch", batch, MOST)
+        check_count("batch", batch, self.trust.batch)
         labels = resolve(self.contract, label, len(texts))
         rows = language.rows(texts)
         found: list[Score] = []

@@ -215,9 +215,9 @@ def test_a_pipe_has_each_batch_as_soon_as_it_is_made(model: Path) -> None:
 
 
 def test_large_samples_are_made_few_at_a_time(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigan.making.maker.HELD", 7 * 1024)
+    monkeypatch.setattr("multigan.making.maker.ROOM", 4 * 7 * 1024)
     generator = multigan.load(model)
-    for batch, wanted in ((3, [6, 4]), (16, [10]), (1, [7, 3])):
+    for batch, wanted in ((3, [7, 3]), (16, [10]), (1, [7, 3])):
         parts = list(Sounds(generator, Making(seed=5, batch=batch)).parts(10))
         assert [len(samples) for _, samples, _ in parts] == wanted
         made = np.concatenate([samples for _, samples, _ in parts])
