@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from multigan.contract import Contract, Input
 from multigan.errors import UserError
+from multigan.normal import Floats, normal_quantile, tail_probability
 
 SEEDS = 2**64
 SAMPLES = 2**53
@@ -28,50 +29,24 @@ WIDEST_TRUNCATION = 8.0
 FREE = -1
 """In a prefix: what the generator may choose."""
 
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_WEYL = (0x9E3779B9, 0xBB67AE85)
-_ROUNDS = 10
+_MULTIPLIERS = np.array([[0xD2511F53], [0xCD9E8D57]], np.uint64)
+_WEYL = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
+_ROUNDS = np.arange(10, dtype=np.uint64)[:, None, None]
 _MASK = 0xFFFFFFFF
-
-_CENTRE = (
-    (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
-     1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0),
-    (5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
-     5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0),
-)  # fmt: skip
-_TAIL = (
-    (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
-     3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0),
-    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
-     6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0),
-)  # fmt: skip
-_FAR_TAIL = (
-    (2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
-     2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0),
-    (2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
-     1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0),
-)  # fmt: skip
-"""AS 241's numerators and denominators (PPND16), highest power first: |p - 1/2| <= 0.425, then r <= 5, then beyond."""
-
-_LN2 = 0.6931471805599453
-_SQRT_HALF = 0.7071067811865476
-_LOG_TERMS = 12
-
-Floats = NDArray[np.float64]
+_LOW, _HALF = np.uint64(_MASK), np.uint64(32)
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
     """Philox 4x32-10 of `counter` `[..., 4]` under the 64-bit key `seed` (low word first): words `[..., 4]`."""
-    keys = [seed & _MASK, seed >> 32]
-    c0, c1, c2, c3 = (counter[..., word].astype(np.uint64) for word in range(4))
-    low, shift = np.uint64(_MASK), np.uint64(32)
-    first, second = (np.uint64(each) for each in _MULTIPLIERS)
-    for _ in range(_ROUNDS):
-        left, right = first * c0, second * c2
-        c0, c1 = (right >> shift) ^ c1 ^ np.uint64(keys[0]), right & low
-        c2, c3 = (left >> shift) ^ c3 ^ np.uint64(keys[1]), left & low
-        keys = [(key + step) & _MASK for key, step in zip(keys, _WEYL, strict=True)]
-    return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
+    # Words 0 and 2, which are multiplied, lie beside each other, and so do 1 and 3: each operation serves two.
+    pairs = counter.astype(np.uint64).reshape(-1, 2, 2)
+    even, odd = pairs[..., 0].T.copy(), pairs[..., 1].T.copy()
+    keys = np.array([[seed & _MASK], [seed >> 32]], np.uint64) + _ROUNDS * _WEYL & _LOW
+    for key in keys:
+        product = _MULTIPLIERS * even
+        even = (product >> _HALF)[::-1] ^ odd ^ key
+        odd = (product & _LOW)[::-1]
+    return np.stack([even[0], odd[0], even[1], odd[1]], axis=-1).astype(np.uint32).reshape(counter.shape)
 
 
 def words(seed: int, start: int, count: int, size: int, stream: int = LATENT_STREAM) -> NDArray[np.uint32]:
@@ -238,50 +213,6 @@ def numbers(bounds: Input, start: int, count: int, classes: int = 0) -> NDArray[
     return (low + share * (high - low)).astype(np.float32)
 
 
-def normal_quantile(p: Floats) -> Floats:
-    """The inverse of the standard normal distribution at `p` in (0, 1): AS 241, relative error about 1e-15."""
-    offset = p - 0.5
-    central = np.abs(offset) <= 0.425
-    result = np.empty_like(p)
-    q = offset[central]
-    result[central] = _ratio(_CENTRE, 0.180625 - q * q, q)
-    outer = p[~central]
-    r = np.sqrt(-natural_log(np.minimum(outer, 1.0 - outer)))
-    one = np.ones_like(r)
-    distance = np.where(r <= 5.0, _ratio(_TAIL, r - 1.6, one), _ratio(_FAR_TAIL, r - 5.0, one))
-    result[~central] = np.where(offset[~central] < 0.0, -distance, distance)
-    return result
-
-
-def natural_log(x: Floats) -> Floats:
-    """ln of positive normal numbers in fixed IEEE operations (a libm's may differ in the last bit from another's).
-
-    x = m 2^e with m in [sqrt(1/2), sqrt(2)); with f = (m - 1)/(m + 1), ln m = 2f (1 + f^2/3 + f^4/5 + ...).
-    """
-    mantissa, exponent = np.frexp(x)
-    small = mantissa < _SQRT_HALF
-    mantissa = np.where(small, mantissa * 2.0, mantissa)
-    power = exponent - small
-    f = (mantissa - 1.0) / (mantissa + 1.0)
-    square = f * f
-    series = np.full_like(f, 1.0 / (2 * _LOG_TERMS - 1))
-    for term in range(_LOG_TERMS - 2, -1, -1):
-        series = series * square + 1.0 / (2 * term + 1)
-    return power * _LN2 + 2.0 * f * series
-
-
-def tail_probability(t: float) -> float:
-    """Phi(-t) for t > 0: 64 halvings of [0, 1/2] by the sign of `normal_quantile(middle) + t`."""
-    low, high = 0.0, 0.5
-    for _ in range(64):
-        middle = (low + high) / 2.0
-        if float(normal_quantile(np.array([middle]))[0]) < -t:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
-
-
 def check_truncation(value: float, widest: float) -> float:
     """`value` where it lies in (0, widest]. Raises UserError elsewhere."""
     if not 0.0 < value <= widest:
@@ -290,18 +221,6 @@ def check_truncation(value: float, widest: float) -> float:
             "smaller gives more typical, less varied samples."
         )
     return float(value)
-
-
-def _ratio(polynomials: tuple[tuple[float, ...], tuple[float, ...]], r: Floats, factor: Floats) -> Floats:
-    numerator, denominator = (_horner(each, r) for each in polynomials)
-    return factor * numerator / denominator
-
-
-def _horner(coefficients: tuple[float, ...], x: Floats) -> Floats:
-    value = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        value = value * x + coefficient
-    return value
 
 
 def _check_range(name: str, value: int, end: int) -> None:

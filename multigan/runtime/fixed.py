@@ -61,7 +61,7 @@ class FixedSession:
                 for name, value in inputs.items():
                     self.values[name].update_inplace(_filled(value, self.batch))
                 self.raw.run_with_iobinding(self.binding)
-                return [self.made.numpy()[:count]]
+                return [self.made.numpy()[:count].copy()]  # of the CPU's memory it is no copy yet
         except Exception as error:
             raise failure(error, self.file, self.device, False) from error
 

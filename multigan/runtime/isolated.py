@@ -80,6 +80,7 @@ class IsolatedSession:
             "path": str(file.path),
             "contract": file.contract.to_json(),
             "nodes": file.nodes,
+            "branches": file.branches,
             "threads": self.threads,
             "trust": trust,
         }

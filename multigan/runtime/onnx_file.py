@@ -59,6 +59,8 @@ def read(path: str | Path, trust: Trust = DEFAULT) -> OnnxFile:
     """
     path = Path(path)
     content = content_of(path, trust.file)
+    if not content:
+        raise UserError(f"{path} is empty: export or copy it again.")
     try:
         summary = summarize(memoryview(content))
     except (DamagedError, UnicodeDecodeError) as error:

@@ -156,6 +156,8 @@ def _start(file: OnnxFile, place: Place, threads: int | None, captured: bool = F
     # What is constant would be computed while loading, without a limit on memory or time. Exported graphs have nothing
     # left of that kind: it makes none of them faster.
     disabled = ["ConstantFolding"]
+    if file.branches:  # without folding, onnxruntime 1.31 cannot fuse weights of 16 bits that a loop's body takes
+        disabled.append("FuseFp16InitializerToFp32NodeTransformer")
     if file.nodes > _PLENTY:
         disabled.append("CommonSubexpressionElimination")
     # From the bytes that were checked, so that no other file can take their place, and never by a path.

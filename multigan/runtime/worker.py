@@ -35,9 +35,8 @@ def main() -> None:
     content = arrays["model"].tobytes()
     limit(trust.bytes + 4 * len(content) + _BESIDE)
     try:
-        file = OnnxFile(
-            Path(head["path"]), content, Contract.from_json(head["contract"]), nodes=head["nodes"], trust=trust
-        )
+        found = {name: head[name] for name in ("nodes", "branches")}
+        file = OnnxFile(Path(head["path"]), content, Contract.from_json(head["contract"]), trust=trust, **found)
         session = open_session(file, "cpu", head["threads"])
     except (UserError, MemoryError) as error:
         wire.write(answers, {"error": str(error) or "the memory is not enough"}, {})
