@@ -45,7 +45,6 @@ def test_files_that_are_not_exported_models(tmp_path: Path, model: Path) -> None
     assert "does not exist" in _refusal(tmp_path / "none.onnx")
     assert "folder" in _refusal(tmp_path)
     for name, content in {
-        "empty": b"",
         "text": b"hello, this is a text " * 9,
         "zip": b"PK\x03\x04" + bytes(99),
     }.items():
@@ -53,6 +52,8 @@ def test_files_that_are_not_exported_models(tmp_path: Path, model: Path) -> None
         assert "is not an ONNX file" in _refusal(tmp_path / name) or "not exported by multigan" in _refusal(
             tmp_path / name
         )
+    (tmp_path / "empty").touch()
+    assert "is empty" in _refusal(tmp_path / "empty")
     Image.new("L", (8, 8)).save(tmp_path / "picture.png")
     assert "is not an ONNX file" in _refusal(tmp_path / "picture.png")
     foreign = tiny_onnx.model(tiny_onnx.contract())
