@@ -219,8 +219,8 @@ def onnx_files(models: Sequence[Path]) -> None:
 
 
 def onnx_rows(model: Path, batch: int, others: Mapping[str, Callable[[Any], Any]], base: str) -> list[list[str]]:
-    """The arms' times at one batch, against `base`. others: of latents, beside onnxruntime's. Raises UserError where CUDA
-    does not start."""
+    """The arms' times at one batch, against `base`. others: of latents, beside onnxruntime's. Raises UserError where
+    CUDA does not start."""
     import numpy as np
 
     from multigan import noise
