@@ -1,4 +1,5 @@
-"""Times of whole processes: `multigan --help`, and `multigan generate -n 64` of a DCGAN of 32x32 pixels in colour.
+"""Times of whole processes: `multigan --help`, and of a DCGAN of 32x32 pixels in colour the first sample in Python and
+`multigan generate -n 64`; the same of a stranger's file, in a process of its own.
 
     python benchmarks/cli.py
 
@@ -15,25 +16,29 @@ from pathlib import Path
 from _models import MULTIGAN, hardly_trained
 from _timing import interleave, machine, pin, run, table
 
-TARGETS = {"multigan --help": "0.5", "multigan generate -n 64": "2"}
+TARGETS = {"multigan --help": "0.5", "import, load, first sample": "0.6", "multigan generate -n 64": "2"}
+FIRST = "import multigan.runtime as r, sys; r.load(sys.argv[1]).sample(1)"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recipe", default="dcgan")
+    parser.add_argument("--model", type=Path, help="an exported file, instead of training the recipe a little")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     pin(given.threads)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        model = hardly_trained(given.recipe, folder)[1]
+        model = given.model or hardly_trained(given.recipe, folder)[1]
         generate = [*MULTIGAN, "generate", str(model), "-n", "64", "--seed", "7", "--out", str(folder / "pictures")]
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "import onnxruntime, numpy, PIL": [sys.executable, "-c", "import onnxruntime, numpy, PIL.Image"],
             "multigan --help": [*MULTIGAN, "--help"],
+            "import, load, first sample": [sys.executable, "-c", FIRST, str(model)],
             "multigan generate -n 64": generate,
+            "multigan generate -n 64 --untrusted": [*generate, "--untrusted"],
         }
         arms = {name: lambda command=command: run(command) for name, command in commands.items()}
         print(f"{machine()}, {given.threads} threads; {given.rounds} rounds")

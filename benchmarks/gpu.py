@@ -1,11 +1,14 @@
 """On a GPU: images/s, utilisation, and the Fréchet distance against time, for dcgan, resnet and r3gan_cifar on
-CIFAR-10; bf16 against fp32; and onnxruntime's CUDA provider against torch, where it starts.
+CIFAR-10; bf16 against fp32; and onnxruntime's CUDA provider against torch, where it starts: a plain run, inputs and
+outputs bound to the GPU's memory, and a CUDA graph, with the difference from the CPU's samples.
 
     python benchmarks/gpu.py --data cifar10.parquet --minutes 4
+    python benchmarks/gpu.py --models fp32.onnx fp16.onnx
 
-Without a GPU it says so and ends. Each arm is one process of `multigan train image` that measures itself
---evaluations times, on 2,000 samples; the time that those take counts. Arms can be run one at a time (--arms), and the
-table shows those that are in --out. The speeds of bf16 and fp32 are those of runs of --trial minutes, in turn.
+The second line runs exported files alone, for which torch is not needed. Without a GPU it says so and ends. Each arm is
+one process of `multigan train image` that measures itself --evaluations times, on 2,000 samples; the time that those
+take counts. Arms can be run one at a time (--arms), and the table shows those that are in --out. The speeds of bf16 and
+fp32 are those of runs of --trial minutes, in turn.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from _models import MULTIGAN, hardly_trained, multigan
 from _timing import interleave, ratio, repeat, table
@@ -36,7 +41,11 @@ def main() -> None:
     parser.add_argument("--trial", type=float, default=0.3, help="minutes of each run that only finds a speed")
     parser.add_argument("--parts", nargs="*", default=["train", "precision", "onnx"])
     parser.add_argument("--out", type=Path, default=Path("build/gpu"))
+    parser.add_argument("--models", nargs="*", type=Path, default=[], help="exported files to run, and nothing else")
     given = parser.parse_args()
+    if given.models:
+        onnx_files(given.models)
+        return
     name = gpu()
     if name is None:
         print("There is no NVIDIA GPU here that torch can use: nothing to measure.")
@@ -168,41 +177,74 @@ def precisions(given: argparse.Namespace) -> None:
 
 
 def onnx_against_torch() -> None:
-    """The same DCGAN of 32x32 in both, with latents from and pictures to the CPU's memory."""
-    import numpy as np
+    """A DCGAN of 32x32 in colour, latents from and pictures to the CPU's memory: torch, and onnxruntime's CUDA."""
     import torch
 
     from multigan.checkpoint import load_generator
     from multigan.errors import UserError
     from multigan.runs import find_checkpoint
-    from multigan.runtime.onnx_file import read
-    from multigan.runtime.session import open_session
 
     with tempfile.TemporaryDirectory() as scratch:
         run, model = hardly_trained("dcgan", Path(scratch))
-        recipe, eager, _ = load_generator(find_checkpoint(run))
+        _, eager, _ = load_generator(find_checkpoint(run))
+        eager.cuda()
+
+        @torch.inference_mode()
+        def torch_run(latent: Any) -> Any:
+            return eager(torch.from_numpy(latent).cuda()).cpu().numpy()
+
+        rows = [["batch", "arm", "ms", "samples/s", "times torch", "largest difference from the CPU"]]
         try:
-            session = open_session(read(model), "cuda")
+            for batch in (1, 16, 256):
+                rows += onnx_rows(model, batch, {"torch": torch_run}, "torch")
         except UserError as error:
             print(f"onnxruntime's CUDA provider is not measured: {error}")
             return
-    eager.cuda()
-    rows = [["batch", "torch, ms", "onnxruntime CUDA, ms", "times torch"]]
-    for batch in (1, 16, 256):
-        latent = np.random.default_rng(0).standard_normal((batch, recipe.latent.size), np.float32)
-
-        @torch.inference_mode()
-        def torch_once(latent: np.ndarray = latent) -> np.ndarray:
-            return eager(torch.from_numpy(latent).cuda()).cpu().numpy()
-
-        def onnx_once(latent: np.ndarray = latent) -> np.ndarray:
-            return session.run(["image"], {"latent": latent})[0]
-
-        arms = {"torch": repeat(torch_once, 50), "onnxruntime": repeat(onnx_once, 50)}
-        times = interleave(arms, 15, 50, warmups=3)
-        milliseconds = (f"{1000 / arm.rate('wall'):.2f}" for arm in times.values())
-        rows.append([str(batch), *milliseconds, f"{ratio(times, 'torch', 'onnxruntime', 'wall')[0]:.2f}"])
     print(table(rows))
+
+
+def onnx_files(models: Sequence[Path]) -> None:
+    """Exported files, such as one of fp32 and one of fp16, on CUDA against the CPU, whose samples are the measure."""
+    from multigan.errors import UserError
+
+    for model in models:
+        rows = [["batch", "arm", "ms", "samples/s", "times plain", "largest difference from the CPU"]]
+        try:
+            for batch in (1, 16, 256):
+                rows += onnx_rows(model, batch, {}, "plain run")
+        except UserError as error:
+            print(f"{model.name} is not measured: {error}")
+            continue
+        print(model.name, table(rows), sep="\n")
+
+
+def onnx_rows(model: Path, batch: int, others: Mapping[str, Callable[[Any], Any]], base: str) -> list[list[str]]:
+    """The arms' times at one batch, against `base`. others: of latents, beside onnxruntime's. Raises UserError where
+    CUDA does not start."""
+    import numpy as np
+
+    from multigan import noise
+    from multigan.runtime.fixed import FixedSession
+    from multigan.runtime.onnx_file import read
+    from multigan.runtime.session import open_session, start
+
+    file = read(model)
+    names, inputs = [file.contract.output.name], noise.inputs(file.contract, 7, 0, batch)
+    sessions = {"plain run": open_session(file, "cuda")}
+    if not file.branches:
+        sessions["bound to the GPU's memory"] = FixedSession(start(file, "cuda", None), file, batch)
+        sessions["CUDA graph"] = open_session(file, "cuda", fixed=batch)
+    runs = {name: lambda session=session: session.run(names, inputs)[0] for name, session in sessions.items()}
+    runs |= {name: lambda other=other: other(inputs["latent"]) for name, other in others.items()}
+    wanted = open_session(file, "cpu").run(names, inputs)[0].astype(np.float64)
+    errors = {name: float(np.max(np.abs(each().astype(np.float64) - wanted))) for name, each in runs.items()}
+    times = interleave({name: repeat(each, 50) for name, each in runs.items()}, 15, 50, warmups=3)
+    rows = []
+    for name, arm in times.items():
+        seconds, times_as_fast = 1 / arm.rate("wall"), ratio(times, base, name, "wall")[0]
+        speed = [f"{1000 * seconds:.3f}", f"{batch / seconds:,.0f}", f"{times_as_fast:.2f}"]
+        rows.append([str(batch), name, *speed, f"{errors[name]:.1e}"])
+    return rows
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from multigan.errors import UserError
 from multigan.memory import Memory
 from multigan.runtime import Generator, Trust, devices, load, onnx_file
 from multigan.runtime.fixed import FixedSession, check_fixed
-from multigan.runtime.session import _start, open_session
+from multigan.runtime.session import open_session, start
 from multigan.runtime.watchdog import Watch
 
 
@@ -217,7 +217,7 @@ def test_engines_are_kept_away_from_models(tmp_path: Path, monkeypatch: pytest.M
 def test_a_fixed_batch_gives_the_same_samples(model: Path, generator: Generator) -> None:
     """Bound to the CPU's memory here; on a GPU to its own."""
     file = onnx_file.read(model)
-    bound = Generator(FixedSession(_start(file, "cpu", 1), file, 4, where="cpu"), file.contract)
+    bound = Generator(FixedSession(start(file, "cpu", 1), file, 4, where="cpu"), file.contract)
     parts = list(bound.stream(9, 5, batch=16))
     assert [len(each) for each in parts] == [4, 4, 1]
     assert np.max(np.abs(np.concatenate(parts) - generator.sample(9, 5))) < 1e-6

@@ -133,7 +133,7 @@ def _start_on(file: OnnxFile, device: str, threads: int | None, captured: bool) 
     reason = devices.missing(place)
     if not reason and place != "cpu":
         devices.preload()
-        session = _start(file, place, threads, captured)
+        session = start(file, place, threads, captured)
         if devices.place_of(session) == place:
             return session
         reason = f"onnxruntime {onnxruntime.__version__} could not start it"
@@ -142,13 +142,13 @@ def _start_on(file: OnnxFile, device: str, threads: int | None, captured: bool) 
     if reason:
         level = logging.WARNING if devices.has_driver() else logging.INFO
         log.log(level, "running on the CPU: %s", reason)
-    return _start(file, "cpu", threads)
+    return start(file, "cpu", threads)
 
 
 _ARENA = threading.Lock()
 
 
-def _start(file: OnnxFile, place: Place, threads: int | None, captured: bool = False) -> onnxruntime.InferenceSession:
+def start(file: OnnxFile, place: Place, threads: int | None, captured: bool = False) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     if threads is not None:
