@@ -176,6 +176,14 @@ def test_more_labels_than_anyone_has(tmp_path: Path) -> None:
         onnx_file.read(tiny_onnx.write(tmp_path / "model.onnx", said))
 
 
+def test_many_labels_do_not_fill_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = tiny_onnx.contract(labels=[f"class {each}" for each in range(90_000)])
+    assert run(["info", str(tiny_onnx.write(tmp_path / "model.onnx", said))]) == 0
+    shown = capsys.readouterr().out
+    assert "class 99 and 89,900 more" in shown
+    assert len(shown) < 5000
+
+
 def test_more_fields_than_can_be_read_in_time(tmp_path: Path) -> None:
     content = hostile.plain().SerializeToString()
     (tmp_path / "model.onnx").write_bytes(content + b"\x28\x01" * 2**22)

@@ -36,7 +36,8 @@ def info(
     if contract.modality == "text":
         rows[-2:-2] = _language(contract)
     if contract.labels:
-        rows.insert(-2, (f"{len(contract.labels)} classes", ", ".join(contract.labels)))
+        more = f" and {len(contract.labels) - _LABELS:,} more" if len(contract.labels) > _LABELS else ""
+        rows.insert(-2, (f"{len(contract.labels):,} classes", ", ".join(contract.labels[:_LABELS]) + more))
     if file.external:
         rows.insert(1, ("weights in", ", ".join(sorted(file.external))))
     rows += [(f"recipe {key}", text) for key, text in _flat(contract.recipe)]
@@ -79,7 +80,7 @@ def _language(contract: Contract) -> list[tuple[str, str]]:
     ]
 
 
-_SYMBOLS = 12
+_LABELS, _SYMBOLS = 100, 12
 _KINDS = {"characters": "characters", "words": "words", "bpe": "parts of words", "symbols": "symbols"}
 
 

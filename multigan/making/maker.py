@@ -26,7 +26,7 @@ BATCH = 16
 """Samples that go through the graph at once, unless told."""
 PART = 1024
 """Samples made before their files are written, where they have fewer bytes than ROOM together."""
-ROOM = 2**28
+ROOM = 2**26
 Samples = NDArray[Any]
 
 

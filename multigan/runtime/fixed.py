@@ -14,6 +14,7 @@ from multigan import noise
 from multigan.errors import UserError
 from multigan.runtime.devices import Place, place_of
 from multigan.runtime.onnx_file import OnnxFile
+from multigan.runtime.watchdog import Watch
 
 
 def check_fixed(file: OnnxFile, place: Place, batch: int) -> None:
@@ -55,15 +56,17 @@ class FixedSession:
             raise UserError("a graph with a fixed batch gives its samples alone.")
         from multigan.runtime.session import failure
 
+        options = onnxruntime.RunOptions()
+        watch = Watch(self.file.trust.seconds, lambda: setattr(options, "terminate", True))
         count = max((len(each) for each in inputs.values() if each.ndim), default=self.batch)
         try:
-            with self.lock:
+            with self.lock, watch:
                 for name, value in inputs.items():
                     self.values[name].update_inplace(_filled(value, self.batch))
-                self.raw.run_with_iobinding(self.binding)
+                self.raw.run_with_iobinding(self.binding, options)
                 return [self.made.numpy()[:count].copy()]  # of the CPU's memory it is no copy yet
         except Exception as error:
-            raise failure(error, self.file, self.device, False) from error
+            raise failure(error, self.file, self.device, watch.expired) from error
 
     def close(self) -> None:
         del self.binding, self.raw
