@@ -53,12 +53,17 @@ class Texts(Maker):
         options = self.options
         if options.score is not None:
             return self._put(self._scores(options.score), "scores")
+        return self._put((self._line(each) for part in self.parts(n) for each in part), f"{n} texts")
+
+    def parts(self, n: int) -> Iterator[list[Text]]:
+        """The texts themselves, some at a time."""
+        options = self.options
         chances: list[tuple[str, Any]] = [
             ("temperature", options.temperature),
             ("top_k", options.top_k),
             ("top_p", options.top_p),
         ]
-        parts = self.generator.text_batches(
+        return self.generator.text_batches(
             n,
             options.seed,
             options.prompt,
@@ -69,7 +74,6 @@ class Texts(Maker):
             gap=options.gap,
             **{name: value for name, value in chances if value is not None},
         )
-        return self._put((self._line(each) for part in parts for each in part), f"{n} texts")
 
     def _put(self, lines: Iterable[str], what: str) -> Iterator[str]:
         """The lines themselves, or, once they are in the file, a sentence on it."""
