@@ -115,7 +115,7 @@ def crowd(address: str, seeds: list[int]) -> tuple[list[float], list[str], float
             opened.append(local.client)
         try:
             return request(local.client, address, seed)
-        except Exception as error:
+        except (httpx.HTTPError, RuntimeError, ValueError) as error:
             return f"{type(error).__name__}: {error}"
 
     began = time.perf_counter()

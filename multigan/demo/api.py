@@ -10,7 +10,6 @@ from multigan.demo.shelf import Shelf
 from multigan.errors import UserError
 from multigan.making import Options
 
-
 TYPES: dict[str, type] = {
     **dict.fromkeys(("model", "label", "number", "prompt", "gap"), str),
     **dict.fromkeys(("n", "seed", "start", "top_k", "length"), int),

@@ -26,8 +26,9 @@ AT_ONCE = 4
 WAITING = 256
 """Requests that wait; who comes after them is told so."""
 THREADS = 32
-SESSIONS = 1000
-"""Visitors whose kept samples are remembered: the one that came first goes."""
+SESSIONS = 200
+"""Visitors of whom Gradio remembers what their page shows, a third of a megabyte each: who was here longest ago goes
+first. What they have kept lies in their browsers."""
 
 log = logging.getLogger("multigan")
 

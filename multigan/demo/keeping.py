@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
@@ -40,6 +41,17 @@ class Kept:
         except (TypeError, ValueError) as error:
             raise UserError(f"{str(told)[:40]!r} is no number.") from error
         return cls(model, str(place), label and str(label), number, truncation, text and str(text)[:2000])
+
+
+def read(raw: Any) -> list[dict[str, Any]]:
+    """What a visitor's browser has kept; what is not of that form is left out."""
+    found = []
+    for each in raw if isinstance(raw, list) else []:
+        with suppress(UserError, LookupError, TypeError, ValueError, AttributeError):
+            kept = Kept.clicked(str(each["model"])[:200], each, each.get("truncation"))
+            if kept.truncation is None or isinstance(kept.truncation, int | float):
+                found.append(asdict(kept))
+    return found[-MOST:]
 
 
 def added(kept: Sequence[dict[str, Any]], new: Kept) -> list[dict[str, Any]]:

@@ -96,23 +96,23 @@ class Shelf:
 
         What cannot be opened any more goes on being served as it was.
         """
+        kept = dict(self._paths)
         try:
             paths = finding.names(self._find())
+            said = [f"new: {name}" for name in paths if name not in kept]
         except UserError as error:
-            return [str(error)]
-        said = [f"new: {name}" for name in paths if name not in self._paths]
-        kept = dict(self._paths)
+            paths, said = dict(kept), [str(error).removesuffix(".")]
         for name, served in list(self._opened.items()):
-            if name not in paths:
-                if served.state() == "gone":
-                    said.append(f"gone from the disk, still served: {name}")
-                paths[name] = kept[name]
-            elif stamp_of(paths[name]) != served.stamp:
+            here = paths.setdefault(name, kept.get(name, served.path))
+            stamp = stamp_of(here)
+            if stamp is None:
+                said.append(f"gone from the disk, still served: {name}")
+            elif stamp != served.stamp:
                 try:
-                    self._opened[name] = open_served(paths[name], name, self._device)
+                    self._opened[name] = open_served(here, name, self._device)
                     said.append(f"read again: {name}")
                 except UserError as error:
-                    said.append(f"still served as it was: {name} ({error})")
+                    said.append(f"still served as it was: {name} ({str(error).removesuffix('.')})")
         with self._lock:
             self._paths = paths
         return said or ["nothing has changed"]

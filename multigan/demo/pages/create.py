@@ -10,7 +10,7 @@ import gradio as gr
 
 from multigan.demo import cards
 from multigan.demo.asked import Drawn, asked, label_of, real, truncation_of, unknown, whole
-from multigan.demo.keeping import Kept, added, known, strip
+from multigan.demo.keeping import Kept, added, known, read, strip
 from multigan.demo.making import MOST_STEPS, Studio
 from multigan.demo.pages.answering import UNSEEN, answering, shown
 from multigan.demo.pages.controls import Controls
@@ -42,7 +42,7 @@ class Create:
             with gr.Column(scale=3, min_width=320):
                 self.status = shown(name="mg-status")
                 self.results = shown(name="mg-results", picks=True)
-        self.kept = gr.State([])
+        self.kept = gr.BrowserState([], storage_key="multigan-kept", secret="multigan")  # noqa: S106 - seeds alone
         self.strip = shown(strip([], shelf, studio), "mg-kept", picks=True)
         with gr.Column(visible=latent) as self.further:
             self._further()
@@ -120,11 +120,9 @@ class Create:
         return cards.said(sentence + more), cards.shown(made)
 
     @answering(6)
-    def keep(
-        self, model: str, kept: list[dict[str, Any]], right: str, truncation: Any, event: gr.EventData
-    ) -> tuple[Any, ...]:
+    def keep(self, model: str, kept: Any, right: str, truncation: Any, event: gr.EventData) -> tuple[Any, ...]:
         """Keep a sample that was clicked, or let one go."""
-        data = event._data if isinstance(event._data, dict) else {}
+        data, kept = event._data if isinstance(event._data, dict) else {}, read(kept)
         if "drop" in data:
             kept = [each for at, each in enumerate(kept) if str(at) != data["drop"]]
             return gr.skip(), strip(kept, self.shelf, self.studio), kept, gr.skip(), gr.skip(), gr.skip()
@@ -134,6 +132,10 @@ class Create:
         sentence = cards.said(f"Kept seed {new.place}.")
         left = gr.skip() if right == new.place else right
         return sentence, strip(kept, self.shelf, self.studio), kept, new.place, left, new.place
+
+    def kept_strip(self, kept: Any) -> str:
+        """What the visitor's browser has kept, as HTML."""
+        return strip(read(kept), self.shelf, self.studio)
 
     @answering(2)
     def variations(self, around: str, strength: float, model: str, kept: Any, *values: Any) -> tuple[str, str]:
@@ -157,10 +159,10 @@ class Create:
         return cards.said(f"{named}: {made.milliseconds:.0f} ms."), cards.film(made, named)
 
     def _further_told(
-        self, served: Served, kept: list[dict[str, Any]], place: Place, values: Mapping[str, Any]
+        self, served: Served, kept: Any, place: Place, values: Mapping[str, Any]
     ) -> tuple[str | None, float | None, float | None]:
         """Class, number and truncation: as a control says, else as the place was kept."""
-        drawn, before = Drawn.of(served), known(kept, served.name, str(place))
+        drawn, before = Drawn.of(served), known(read(kept), served.name, str(place))
         label = label_of(values["label"]) if drawn.labels else None
         told = None if drawn.low is None or values["in_turn"] else real(values, "number")
         if before is not None:

@@ -68,8 +68,8 @@ class Layout:
         )
         given = [self.upload.status, self.upload.file, self.model, *chosen]
         self.upload.file.upload(self.uploaded, [self.upload.file, self.model], given, concurrency_limit=1, **UNSEEN)
-        loading = [self.model, *create.controls.components]
-        blocks.load(self.visited, loading, [*again, create.status, create.results], **UNSEEN)
+        loading = [self.model, create.kept, *create.controls.components]
+        blocks.load(self.visited, loading, [*again, create.strip, create.status, create.results], **UNSEEN)
 
     def _look_at(self, others: list[Any], exploring: Any, watching: Any) -> None:
         """A page that is turned to begins at once, and the training is followed only while it is looked at."""
@@ -82,11 +82,11 @@ class Layout:
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
-    @answering(4)
-    def visited(self, model: str, *values: Any) -> tuple[Any, ...]:
+    @answering(5)
+    def visited(self, model: str, kept: Any, *values: Any) -> tuple[Any, ...]:
         """The first samples, as soon as the page is there."""
         made = self.create.made(model, self.create.named(values))
-        return "", gr.update(choices=self._choices(model)), *made
+        return "", gr.update(choices=self._choices(model)), self.create.kept_strip(kept), *made
 
     @answering(CHOSEN + 1)
     def choose(self, model: str) -> tuple[Any, ...]:
