@@ -135,18 +135,26 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return int(found[1]) / 1024
 
 
+def processor_seconds(process: subprocess.Popen[bytes]) -> float:
+    """What the server has used of the cores."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, nargs="?", default=MODEL)
     parser.add_argument("--requests", type=int, default=2000)
     options = parser.parse_args()
     print(f"{machine()}; model {options.model.name}")
-    starts = []
+    starts, busy = [], []
     for _ in range(STARTS):
-        with serving(options.model) as (_, _, seconds):
+        with serving(options.model) as (_, process, seconds):
             starts.append(seconds)
+            busy.append(processor_seconds(process))
     rows = [["what", "wanted", "measured"]]
     spread = f"{statistics.median(starts):.2f} s (median of {STARTS}, {min(starts):.2f} to {max(starts):.2f})"
+    spread += f"; {statistics.median(busy):.2f} s of a core"
     rows.append(["command to first page", "5 s", spread])
     with serving(options.model) as (address, process, _):
         found = clicks(address)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-import typer
-
-from multigan.demo.app import Serving, start
-from multigan.demo.finding import find, shipped
+from multigan.cli import run
 
 MODELS = Path(__file__).parent / "models"
 
 
-def models() -> list[Path]:
-    """The exported files of the Space."""
-    return find([MODELS]) if MODELS.is_dir() else shipped()
+def arguments() -> list[str]:
+    """The command line that the Space stands for; it has to listen to all addresses unless told."""
+    told = os.environ.get
+    where = ["--host", told("GRADIO_SERVER_NAME", "0.0.0.0"), "--port", told("GRADIO_SERVER_PORT", "7860")]  # noqa: S104
+    return ["demo", *([str(MODELS)] if MODELS.is_dir() else []), *where, "--no-browser"]
 
 
 if __name__ == "__main__":
-    host, port = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0"), os.environ.get("GRADIO_SERVER_PORT", "7860")  # noqa: S104
-    start(models, Serving(host=host, port=int(port), browse=False), typer.echo)
+    sys.exit(run(arguments()))

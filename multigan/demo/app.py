@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ AT_ONCE = 4
 """Requests of one kind that are worked on together; onnxruntime uses the cores itself."""
 WAITING = 256
 """Requests that wait; who comes after them is told so."""
+TERMINATED = 143
 THREADS = 32
 SESSIONS = 200
 """Visitors of whom Gradio remembers what their page shows, a third of a megabyte each: who was here longest ago goes
@@ -57,6 +60,8 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     need("gradio", "demo")
     cache = Cache()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that the results go with the process
     try:
         blocks = build(shelf, Studio(cache))
         address = launch(blocks, cache, serving, port)

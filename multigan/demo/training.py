@@ -23,7 +23,7 @@ from multigan.files import digest
 from multigan.runs import RUNS, Run
 
 NONE = "There is no run under runs/ yet. multigan train, or multigan quickstart, begins one; this page follows it."
-ALIVE = 30.0
+ALIVE = 120.0
 """Seconds without a new line after which a run counts as not at work."""
 TAIL = 4 * 2**20
 """Bytes of the log that are read, from its end."""

@@ -8,9 +8,12 @@ import queue
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from multigan.demo.cache import PREFIX
 
 
 @contextlib.contextmanager
@@ -43,6 +46,8 @@ def serving(command: list[str], folder: Path, **environment: str) -> Iterator[st
         assert process.poll() is None, "".join(said)
     finally:
         process.terminate()
-        process.wait(30)
+        status = process.wait(30)
         listening.join(30)
+    assert status == 143
+    assert not list(Path(tempfile.gettempdir()).glob(f"{PREFIX}{process.pid}-*"))  # nothing is left behind
     assert "Traceback" not in "".join(said), "".join(said)

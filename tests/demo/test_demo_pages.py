@@ -90,7 +90,7 @@ def tab(page: Any, name: str) -> None:
 def said(page: Any, words: str, where: str = "#mg-status") -> None:
     from playwright.sync_api import expect
 
-    expect(page.locator(where)).to_contain_text(re.compile(words))
+    expect(page.locator(where)).to_contain_text(re.compile(words), timeout=30_000)
 
 
 def first(page: Any) -> str:
@@ -157,7 +157,7 @@ def test_sounds_are_heard_and_played_by_keys(visit: Callable[..., Any]) -> None:
       const pad = document.querySelector('.mg-pad[data-playing]');
       if (pad) done(pad.dataset.key);
     }).observe(document.body, { subtree: true, attributes: true }))"""
-    page.evaluate(f"window.heard = ({heard})()")
+    page.evaluate(f"() => {{ window.heard = ({heard})(); }}")  # without waiting for it
     page.keyboard.press("2")
     assert page.evaluate("window.heard") == "2"
     page.get_by_label("Number (pitch)").first.fill("55")
@@ -179,7 +179,7 @@ def test_texts_begin_as_they_are_asked(visit: Callable[..., Any]) -> None:
     said(page, "Not in the vocabulary")
     prompt.fill("M" * 60)
     prompt.press("Enter")
-    said(page, "the prompt has 60 symbols|The prompt has 60 symbols")
+    said(page, "the prompt has 60 symbols")
     assert page.locator("#mg-results .mg-line").count() == 24  # what was there stays
 
 
@@ -194,7 +194,7 @@ def test_a_walk_is_live(visit: Callable[..., Any]) -> None:
     said(page, "A walk from seed 0#0", "#mg-explore-status")
     assert page.locator("#mg-explore img").get_attribute("src") != source
     page.locator("#mg-home").click()
-    said(page, "^Seed 0#0", "#mg-explore-status")
+    said(page, "Seed 0#0", "#mg-explore-status")
     assert page.locator("#mg-explore img").get_attribute("src") == source
 
 
@@ -223,7 +223,7 @@ def test_an_upload_is_opened_or_refused_in_words(visit: Callable[..., Any], tmp_
     tab(page, "Upload")
     (tmp_path / "bad.onnx").write_bytes(b"hello")
     page.locator("#mg-upload input[type=file]").set_input_files(tmp_path / "bad.onnx")
-    said(page, "^bad.onnx is not an ONNX file", "#mg-upload-status")
+    said(page, "bad.onnx is not an ONNX file", "#mg-upload-status")
     page.locator("#mg-upload").get_by_label("Clear").click()
     mine = tiny_onnx.write(tmp_path / "mine.onnx", scale=0.7)
     page.locator("#mg-upload input[type=file]").set_input_files(mine)
@@ -259,6 +259,7 @@ def test_a_model_that_changes_on_the_disk_is_served_as_it_was(visit: Callable[..
 def test_it_fits_and_can_be_read(width: int, scheme: str, visit: Callable[..., Any]) -> None:
     page = visit(viewport={"width": width, "height": 850}, color_scheme=scheme)
     page.locator("#mg-results .mg-pick").nth(2).click()
+    page.wait_for_selector("#mg-kept figure")
     page.locator("#mg-results .mg-pick").nth(12).click()
     page.wait_for_selector("#mg-kept figure >> nth=1")
     for name, wait in (("Create", "#mg-results img"), ("Explore", "#mg-explore img"), ("Training", "#mg-curves svg")):

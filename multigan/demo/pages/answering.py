@@ -60,7 +60,7 @@ def answering(count: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             except Exception:
                 log.exception("a page's request failed")
                 sentence = WRONG
-            told = said(sentence[:1].upper() + sentence[1:], wrong=True)
+            told = said(sentence, wrong=True)
             return told if count == 1 else (told, *([gr.skip()] * (count - 1)))
 
         return answer

@@ -22,7 +22,7 @@ from multigan.errors import UserError
 MOST_VARIATIONS = 16
 STATES = {
     "same": "",
-    "changed": " The file has changed on the disk since: Look again reads it.",
+    "changed": " The file has changed on the disk since: Reload models reads it.",
     "gone": " The file is gone from the disk: what was read of it is served.",
 }
 SEEDS = 10**6
@@ -74,7 +74,13 @@ class Create:
         controls.random.click(self.another, inputs, [*made, controls.seed], **UNSEEN)
         keeping = [self.status, self.strip, self.kept, self.around, self.left, self.right]
         for clicked in (self.results, self.varied, self.strip):
-            clicked.select(self.keep, [self.model, self.kept, self.right, controls.truncation], keeping, **UNSEEN)
+            clicked.select(
+                self.keep,
+                [self.model, self.kept, self.right, controls.truncation],
+                keeping,
+                trigger_mode="always_last",
+                **UNSEEN,
+            )
         told = [self.model, self.kept, *controls.components]
         varied, film = [self.status, self.varied], [self.status, self.film]
         self.vary.click(self.variations, [self.around, self.strength, *told], varied, **UNSEEN)

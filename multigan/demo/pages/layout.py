@@ -41,7 +41,7 @@ class Layout:
             self.model = gr.Dropdown(
                 shelf.names(), value=first.name, label="Model", scale=3, min_width=200, elem_id="mg-model"
             )
-            self.again = gr.Button("Look again", size="md", scale=0, min_width=120, elem_id="mg-again")
+            self.again = gr.Button("Reload models", size="md", scale=0, min_width=140, elem_id="mg-again")
         self.message = shown(name="mg-message")
         with gr.Accordion("About this model", open=False):
             self.about = shown(about(first))
