@@ -29,6 +29,7 @@ LITTLE_MEMORY, LITTLE_DISK = 4 * GIB, 2 * GIB
 TRAIN = "pip install 'multigan[train]'"
 EXTRAS = {
     "train": ("datasets", "onnx", "onnxscript", "rich", "safetensors", "soxr", "tensorboard", "tokenizers"),
+    "demo": ("gradio",),
     "metrics": (
         "datasets",
         "efficientnet-lite-pytorch",

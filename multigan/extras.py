@@ -10,6 +10,7 @@ from multigan.errors import UserError
 
 EXTRAS = {
     "train": ("torch", "safetensors", "datasets", "onnx", "onnxscript", "rich", "soxr", "tokenizers"),
+    "demo": ("gradio",),
     "metrics": (
         "torch",
         "safetensors",

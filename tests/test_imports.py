@@ -79,6 +79,7 @@ def test_without_the_extra_a_command_says_how_to_add_it(arguments: list[str], tm
 
 COMMANDS = {
     "train": (["train", "image", "--recipe", "dcgan"], ["quickstart"], ["export", "--onnx"]),
+    "demo": (["demo", "--no-browser"],),
     "metrics": (["evaluate", "runs/none"],),
 }
 

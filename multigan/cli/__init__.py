@@ -19,7 +19,7 @@ USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 """What a standard output raises that takes nothing more."""
 
-COMMANDS = ("quickstart", "train", "export", "generate", "info", "evaluate", "recipes", "doctor")
+COMMANDS = ("quickstart", "train", "export", "generate", "demo", "info", "evaluate", "recipes", "doctor")
 """In the order of the help. Each module holds a function of that name, or a Typer application for a group."""
 
 

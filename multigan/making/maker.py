@@ -209,13 +209,16 @@ class FileMaker(Maker):
 
     def _singles(self, samples: Samples, names: list[str] | None, first: int) -> list[Path]:
         """Write a file for each sample, named by seed, sample and class."""
-        words = [f"-{plain(name)}" for name in names] if names else [""] * len(samples)
-        stems = [f"seed{self.options.seed}-{first + index:04d}{word}" for index, word in enumerate(words)]
+        stems = [self.stem(first + index, names[index] if names else None) for index in range(len(samples))]
         paths = [self.folder / f"{stem}.{self.format}" for stem in stems]
         with ThreadPoolExecutor(WRITERS) as pool:
             for _ in pool.map(self.save, samples, paths):
                 pass
         return paths
+
+    def stem(self, number: int, name: str | None) -> str:
+        """What the file of a sample is called: its seed, its number and what tells it apart."""
+        return f"seed{self.options.seed}-{number:04d}" + (f"-{plain(name)}" if name else "")
 
     def _turns(self, count: int) -> list[str]:
         """The names of all classes in the order of the samples, where all of them take turns and are there."""

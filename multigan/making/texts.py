@@ -56,12 +56,22 @@ class Texts(Maker):
         if options.score is not None:
             return self._put(self._scores(options.score), "scores")
         check_count("n", n, self.most)
+        return self._put(self._lines(self.parts(n)), f"{n} texts")
+
+    def _lines(self, parts: Iterable[list[Text]]) -> Iterator[str]:
+        for part in parts:
+            self.progress(len(part))
+            yield from map(self._line, part)
+
+    def parts(self, n: int) -> Iterator[list[Text]]:
+        """The texts themselves, some at a time."""
+        options = self.options
         chances: list[tuple[str, Any]] = [
             ("temperature", options.temperature),
             ("top_k", options.top_k),
             ("top_p", options.top_p),
         ]
-        parts = self.generator.text_batches(
+        return self.generator.text_batches(
             n,
             options.seed,
             options.prompt,
@@ -72,12 +82,6 @@ class Texts(Maker):
             gap=options.gap,
             **{name: value for name, value in chances if value is not None},
         )
-        return self._put(self._lines(parts), f"{n} texts")
-
-    def _lines(self, parts: Iterable[list[Text]]) -> Iterator[str]:
-        for part in parts:
-            self.progress(len(part))
-            yield from map(self._line, part)
 
     def _put(self, lines: Iterable[str], what: str) -> Iterator[str]:
         """The lines themselves, or, once they are in the file, a sentence on it."""

@@ -170,12 +170,33 @@ class Generator(Texts):
         batch = min(batch, self.session.fixed or batch)
         points = np.concatenate([noise.latents(latent, seed, 0, 1, truncation) for seed in seeds])
         latents = interpolation.path(points, steps, latent, closed)
-        labels = resolve(self.contract, 0 if label is None and self.contract.labels else label, len(latents))
+        return self.of_latents(latents, 0 if label is None and self.contract.labels else label, number, seeds[0], batch)
+
+    def of_latents(
+        self,
+        latents: NDArray[np.float32],
+        label: Label = None,
+        number: Number = None,
+        seed: int = 0,
+        batch: int = 16,
+    ) -> NDArray[np.float32]:
+        """The samples `[n, ...]` of latents `[n, Z]` that come from somewhere else than a seed.
+
+        label: as in `sample`. number: for all or one for each; None: the contract's default for all. seed: of what
+        other noise the graph takes, the same for all. Raises UserError as `sample` does, and where the latents have
+        another shape.
+        """
+        latent = self.contract.input("latent")
+        if latent is None:
+            raise UserError("this model has no latent to move through.")
+        if list(latents.shape[1:]) != latent.shape[1:] or not len(latents):
+            raise UserError(f"the latents have the shape {list(latents.shape)} where {latent.shape} is wanted.")
         bounds = bounds_of(self.contract)
         if number is None and bounds is not None:
             number = bounds.minimum if bounds.default is None else bounds.default
+        labels = resolve(self.contract, label, len(latents))
         numbers = resolve_numbers(self.contract, number, len(latents))
-        return np.concatenate(list(self._along(latents, labels, numbers, seeds[0], batch)))
+        return np.concatenate(list(self._along(latents, labels, numbers, seed, batch)))
 
     def _along(
         self,

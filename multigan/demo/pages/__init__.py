@@ -1,0 +1,1 @@
+"""How the pages are laid out, in Gradio's components. What they do is in `multigan.demo`."""

@@ -1,0 +1,63 @@
+"""Two models beside each other, with the same seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from multigan.demo import cards
+from multigan.demo.asked import EXACT, IN_TURN, label_of, whole
+from multigan.demo.compare import compare
+from multigan.demo.making import Studio
+from multigan.demo.pages.answering import UNSEEN, answering, shown
+from multigan.demo.shelf import Shelf
+from multigan.making import Options
+
+MOST = 16
+"""Samples of each model."""
+
+
+class Compare:
+    """Builds the page where it is made."""
+
+    def __init__(self, shelf: Shelf, studio: Studio):
+        self.shelf, self.studio = shelf, studio
+        names = shelf.names()
+        with gr.Row():
+            self.left = gr.Dropdown(names, value=names[0], label="One model", min_width=160, elem_id="mg-left")
+            self.right = gr.Dropdown(names, value=names[-1], label="The other", min_width=160, elem_id="mg-right")
+        with gr.Row():
+            self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=EXACT, min_width=120)
+            self.n = gr.Slider(1, MOST, 8, step=1, label="How many", min_width=160)
+            labels = shelf.first().contract.labels
+            self.label = gr.Dropdown([IN_TURN, *labels], value=IN_TURN, label="Label", visible=False, min_width=140)
+        self.go = gr.Button("Compare", variant="primary", elem_id="mg-compare")
+        self.status = shown(name="mg-compare-status")
+        self.table = shown(name="mg-compare-table")
+        with gr.Row(equal_height=False):
+            self.shown = [shown(name=f"mg-compare-{side}", min_width=280) for side in ("left", "right")]
+        outputs = [self.status, self.table, *self.shown]
+        inputs = [self.left, self.right, self.seed, self.n, self.label]
+        gr.on([self.go.click, self.seed.submit], self.both, inputs, outputs, concurrency_limit=1, **UNSEEN)
+        for chosen in (self.left, self.right):
+            chosen.input(self.labels, [self.left, self.right], [self.status, self.label], **UNSEEN)
+
+    @answering(2)
+    def labels(self, left: str, right: str) -> tuple[Any, ...]:
+        """The labels that both know."""
+        ours, theirs = (self.shelf.get(name).contract.labels for name in (left, right))
+        both = [name for name in ours if name in theirs]
+        return "", gr.update(choices=[IN_TURN, *both], value=IN_TURN, visible=bool(both))
+
+    @answering(4)
+    def both(self, left: str, right: str, seed: Any, n: Any, label: Any) -> tuple[str, ...]:
+        """Samples of both, and a table."""
+        models = [self.shelf.get(name) for name in (left, right)]
+        count, options = whole({"n": n}, "n"), Options(seed=whole({"seed": seed}, "seed"), label=label_of(label))
+        made = [self.studio.samples(served, min(count, MOST), options) for served in models]
+        rows = compare(models, min(count, MOST), options)
+        table = cards.table(["", *(served.name for served in models)], rows)
+        heads = [f"<h3 class='mg-head'>{cards.words(served.name)}</h3>" for served in models]
+        sides = [head + cards.plain(each) for head, each in zip(heads, made, strict=True)]
+        return cards.said(f"Seed {options.seed} in both; medians of rounds in which they take turns."), table, *sides

@@ -1,0 +1,82 @@
+"""A model that the pages serve: the generator, what its file said, and whether the file is still the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from multigan.contract import Contract
+from multigan.errors import UserError
+from multigan.files import digest
+from multigan.runtime import UPLOADED, Generator, load
+
+Stamp = tuple[int, int]
+MANY = {"image": "pictures", "audio": "sounds", "text": "texts"}
+"""What the samples of a modality are called; those that the pages know."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """name: by which it is chosen. stamp: of the file when it was read. uploaded: whether a visitor brought it.
+
+    The generator lives on the bytes that were read: what happens to the file afterwards does not change a sample.
+    """
+
+    name: str
+    path: Path
+    generator: Generator
+    digest: str
+    stamp: Stamp
+    uploaded: bool = False
+
+    @property
+    def contract(self) -> Contract:
+        return self.generator.contract
+
+    @property
+    def modality(self) -> str:
+        return self.contract.modality
+
+    @property
+    def many(self) -> str:
+        """What its samples are called."""
+        return MANY[self.modality]
+
+    def state(self) -> Literal["same", "changed", "gone"]:
+        """What has become of its file."""
+        if self.uploaded:
+            return "same"
+        found = stamp_of(self.path)
+        return "gone" if found is None else "same" if found == self.stamp else "changed"
+
+
+def open_served(path: Path, name: str, device: str = "auto", uploaded: bool = False) -> Served:
+    """Read a file. Raises UserError where it is none that the pages can show, or changes while it is read."""
+    for _ in range(3):
+        stamp = stamp_of(path)
+        generator = open_generator(path, device, uploaded)
+        if generator.contract.modality not in MANY:
+            raise UserError(f"{path.name} makes {generator.contract.modality}, which these pages cannot show.")
+        try:
+            named = digest(path.read_bytes())
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
+        if stamp is not None and stamp_of(path) == stamp:
+            return Served(name, path, generator, named, stamp, uploaded)
+    raise UserError(f"{path} is being written: wait for its end and choose it again.")
+
+
+def open_generator(path: Path, device: str, uploaded: bool) -> Generator:
+    """The one place where the pages open a file. uploaded: by a visitor, and so run in a process of its own, on the
+    CPU, under the limits for strangers' files."""
+    return load(path, "cpu", trust=UPLOADED) if uploaded else load(path, device)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What changes when a file is written again; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
