@@ -133,10 +133,14 @@ def _start_on(file: OnnxFile, device: str, threads: int | None, captured: bool) 
     reason = devices.missing(place)
     if not reason and place != "cpu":
         devices.preload()
-        session = start(file, place, threads, captured)
-        if devices.place_of(session) == place:
-            return session
         reason = f"onnxruntime {onnxruntime.__version__} could not start it"
+        try:
+            session = start(file, place, threads, captured)
+            if devices.place_of(session) == place:
+                return session
+        except UserError:  # if it is the file's fault, the CPU will say so
+            if device != "auto":
+                raise
     if reason and device != "auto":
         raise devices.refusal(place, reason)
     if reason:
