@@ -129,6 +129,25 @@ def evaluate(
     return found
 
 
+def before_and_after(
+    weights: Path, exported: Path, source: str | None = None, count: int = 2000, progress: Progress | None = None
+) -> list[list[str]]:
+    """A table: each figure of a checkpoint's generator, of the file that was exported from it, and of real samples.
+
+    Both on the same seeds and against the same real samples: `source`, or what the checkpoint's recipe names, of which
+    `count` are searched for copies. Raises UserError as `evaluate` does.
+    """
+    source = source or checkpoint.load(weights).recipe.data.source
+    before, after = (
+        evaluate(path, source, count=count, search=count, progress=progress).report for path in (weights, exported)
+    )
+    rows = [[f"of {count:,} samples", "before", "after", "real/real"]]
+    for name, value in before.figures.items():
+        found = (value, after.figures.get(name), before.floor.get(name))
+        rows.append([name, *("" if each is None else f"{each:.4g}" for each in found)])
+    return rows
+
+
 def _elsewhere(recipe: Recipe, source: str, changes: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe with other data: whose columns but that of labels are found anew, and whose classes, if they matter,
     are the recipe's."""
@@ -138,4 +157,4 @@ def _elsewhere(recipe: Recipe, source: str, changes: Mapping[str, Any] | None = 
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
 
 
-__all__ = ["Evaluation", "Model", "evaluate", "open_model"]
+__all__ = ["Evaluation", "Model", "before_and_after", "evaluate", "open_model"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,14 +16,14 @@ KINDS: dict[str, dict[str, object]] = {
 }
 
 
-def pictures(kind: str, folder: Path) -> Path:
+def pictures(kind: str, folder: Path, **data: Any) -> Path:
     """A checkpoint of an untrained conditional network of pictures of 16x16."""
     chosen = recipe.parse(
         {
             "modality": "image",
             "name": kind,
             "conditional": True,
-            "data": {"size": [16, 16], "channels": 3, "classes": ["cat", "dog", "bird"]},
+            "data": {"size": [16, 16], "channels": 3, "classes": ["cat", "dog", "bird"], **data},
             "latent": {"size": 8},
             "generator": KINDS[kind],
             "discriminator": KINDS[kind],

@@ -55,7 +55,7 @@ def evaluate(
     else:
         path = find_checkpoint(model)
     folder = out or path.parent / f"{path.stem}-evaluation"
-    with _Progress() as progress:
+    with Counting() as progress:
         found = evaluation.evaluate(
             path,
             data,
@@ -73,7 +73,7 @@ def evaluate(
         typer.echo(f"{file}: {words}")
 
 
-class _Progress:
+class Counting:
     """A line on a terminal that counts the samples whose features are done; nothing elsewhere."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class _Progress:
         self._file = sys.stderr
         self._shown = self._file.isatty()
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Counting:
         return self
 
     def __call__(self, done: int, total: int) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
-
-if TYPE_CHECKING:
-    from multigan.contract import Precision, Role
 
 OUT = Path("model.onnx")
 
@@ -59,6 +57,21 @@ def export(
     length: Annotated[
         int | None, typer.Option(help="Symbols of each text with --unrolled.", show_default="the model's")
     ] = None,
+    measure: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Evaluate so many samples before and after the export; with the extra metrics.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Real samples for --measure.", show_default="what it was trained on")
+    ] = None,
+    card: Annotated[bool, typer.Option(help="Write a model card beside the file: model.md for model.onnx.")] = True,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="The licence that the card states.", show_default="not stated")
+    ] = None,
     ort: Annotated[
         Path | None,
         typer.Option(
@@ -74,57 +87,79 @@ def export(
 
     if fp16 and int8:
         raise UserError("--fp16 and --int8 are two precisions of one file: give one of them.")
-    asked = _Asked(
-        "fp16" if fp16 else "int8" if int8 else "fp32", opset, tolerance, snr, discriminator, unrolled, length
-    )
+    choices = {
+        "precision": "fp16" if fp16 else "int8" if int8 else "fp32",
+        "opset": opset,
+        "tolerance": tolerance,
+        "snr": snr,
+        "role": "discriminator" if discriminator else "generator",
+        "unrolled": unrolled,
+        "length": length,
+    }
+    beside = _Beside(card and web is None, licence, measure, data)
+    if data is not None and measure is None:
+        raise UserError("--data is what --measure N compares with: give both, or leave it away.")
+    if measure is not None and discriminator:
+        raise UserError("--measure evaluates samples, and a discriminator makes none: leave it away.")
+    if licence is not None and not beside.card:
+        raise UserError("--license is for the model card, which is not written here: leave it away.")
     if web is not None:
         if out is not None:
             raise UserError("--out names one file and --web a folder: give one of them.")
         if discriminator:
             raise UserError("--web is for generators, and a discriminator makes nothing: leave --discriminator away.")
-        _web(paths or [], web, ort, asked)
+        _web(paths or [], web, ort, choices, beside)
         return
     if ort is not None:
         raise UserError("--ort is for --web: give both, or leave it away.")
     if paths and len(paths) > 1:
         raise UserError(f"{len(paths)} paths were given, and --onnx writes one file: give one, or --web FOLDER.")
-    path = _exported(paths[0] if paths else None, out or OUT, asked)
+    path = _exported(paths[0] if paths else None, out or OUT, choices, beside)
     if discriminator:
         typer.echo(f"next: multigan.runtime.detector.Detector.load({str(path)!r}).judge(samples)")
     else:
         typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
 
 
-class _Asked(NamedTuple):
-    """What the command line says of the file."""
+class _Beside(NamedTuple):
+    """What goes with a file."""
 
-    precision: Precision
-    opset: int
-    tolerance: float | None
-    snr: float | None
-    discriminator: bool
-    unrolled: bool
-    length: int | None
+    card: bool
+    licence: str | None
+    measure: int | None
+    data: str | None
 
 
-def _exported(path: Path | None, out: Path, asked: _Asked) -> Path:
+def _exported(path: Path | None, out: Path, choices: dict[str, Any], beside: _Beside) -> Path:
     """Export what `path` means to `out`, and say so."""
     from multigan.extras import need_all
     from multigan.runs import find_checkpoint
 
     need_all("train")
+    if beside.measure is not None:
+        need_all("metrics")
     weights = find_checkpoint(path)
     typer.echo(f"exporting {weights}")
-    from multigan.exporters import Choices
+    from multigan.exporters import Choices, card
     from multigan.exporters import export as export_weights
 
-    role: Role = "discriminator" if asked.discriminator else "generator"
-    choices = Choices(asked.precision, asked.opset, asked.tolerance, asked.snr, role, asked.unrolled, asked.length)
-    typer.echo(str(export_weights(weights, out, choices=choices)))
+    if beside.card:
+        card.check(card.beside(out))  # now, and not after minutes of exporting
+    report = export_weights(weights, out, choices=Choices(**choices))
+    if beside.measure is not None:
+        from multigan.cli.evaluate import Counting
+        from multigan.evaluation import before_and_after
+
+        with Counting() as progress:
+            report = replace(report, measured=before_and_after(weights, out, beside.data, beside.measure, progress))
+    typer.echo(str(report))
+    if beside.card:
+        card.write(card.beside(out), report, beside.licence, card.evaluation_of(weights))
+        typer.echo(f"{card.beside(out)}: the model card")
     return out
 
 
-def _web(paths: list[Path], folder: Path, ort: Path | None, asked: _Asked) -> None:
+def _web(paths: list[Path], folder: Path, ort: Path | None, choices: dict[str, Any], beside: _Beside) -> None:
     """Write the page with the models that the paths are or mean."""
     from tempfile import TemporaryDirectory
 
@@ -137,7 +172,7 @@ def _web(paths: list[Path], folder: Path, ort: Path | None, asked: _Asked) -> No
             if path is not None and path.suffix == ".onnx":
                 models.append(path)
                 continue
-            made = _exported(path, Path(temporary) / str(index) / "model.onnx", asked)
+            made = _exported(path, Path(temporary) / str(index) / "model.onnx", choices, beside)
             models.append(made.rename(made.with_name(f"{_called(made)}.onnx")))
         report = site.write(models, folder, ort)
     typer.echo(str(report))

@@ -33,7 +33,8 @@ class Column:
 class Report:
     """What was written: `files` (the model first), its figures, and beside them those of the float32 file where it has
     less precision. latencies: milliseconds by batch and by column, torch's among them. allowed: what it was held
-    to. remark: a sentence on how it was made, or nothing."""
+    to. remark: a sentence on how it was made, or nothing. measured: a table of what samples
+    are like before and after, if that was asked for."""
 
     files: list[Path]
     columns: list[Column]
@@ -43,6 +44,7 @@ class Report:
     ir_version: int
     latencies: dict[int, dict[str, float]] = field(default_factory=dict)
     remark: str = ""
+    measured: list[list[str]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -92,6 +94,7 @@ class Report:
         lines = [f"{self.files[0]}: opset {self.opset}, IR {self.ir_version}", *self._compared()]
         lines.append(f"  {self.allowed}; loads and runs in a fresh process without torch")
         lines += [*([f"  {self.remark}"] if self.remark else []), "", *aligned(self.rows())]
+        lines += ["", *aligned(self.measured)] if self.measured else []
         return "\n".join(lines)
 
     def _compared(self) -> list[str]:
