@@ -96,9 +96,9 @@ def test_one_graph_from_the_latent_to_the_waveform(trained: Path) -> None:
 def test_the_phase_is_an_input_that_is_heard(trained: Path) -> None:
     generator = multigan.load(trained / "model.onnx", device="cpu")
     drawn = noise.inputs(generator.contract, 9, 0, 1)
-    (one,) = generator.session.run(None, drawn)
-    (other,) = generator.session.run(None, {**drawn, "phase": np.roll(drawn["phase"], 1, axis=3)})
-    (turned,) = generator.session.run(None, {**drawn, "phase": -drawn["phase"]})
+    (one,) = generator.session.run(["sound"], drawn)
+    (other,) = generator.session.run(["sound"], {**drawn, "phase": np.roll(drawn["phase"], 1, axis=3)})
+    (turned,) = generator.session.run(["sound"], {**drawn, "phase": -drawn["phase"]})
     assert np.abs(one - other).max() > 0.01
     assert np.abs(one - turned).max() > 0.01
     spectra = [torch.hypot(*Stft(64, 16)(torch.from_numpy(each))) for each in (one, other)]
@@ -111,7 +111,7 @@ def test_the_way_between_seeds_keeps_the_first_ones_phase(trained: Path, tmp_pat
     assert np.abs(way[0] - generator.sample(1, seed=3, label="low")[0]).max() < 1e-4
     last = {**noise.inputs(generator.contract, 4, 0, 1, labels=np.array([1])), "phase": noise.inputs(
         generator.contract, 3, 0, 1)["phase"]}  # fmt: skip
-    assert np.abs(way[2] - generator.session.run(None, last)[0][0]).max() < 1e-4
+    assert np.abs(way[2] - generator.session.run(["sound"], last)[0][0]).max() < 1e-4
     out = ["--out", str(tmp_path / "way")]
     assert run(["generate", str(trained / "model.onnx"), "--interpolate", "3,4", "--steps", "2", *out]) == 0
     assert soundfile.info(tmp_path / "way" / "seeds3-4-high.wav").frames == 3 * 1024
