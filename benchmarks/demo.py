@@ -45,7 +45,7 @@ def serving(model: Path) -> Any:
         yield address, process, _until(address, process) - began
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 def _until(address: str, process: subprocess.Popen[bytes]) -> float:
@@ -156,6 +156,7 @@ def main() -> None:
     spread = f"{statistics.median(starts):.2f} s (median of {STARTS}, {min(starts):.2f} to {max(starts):.2f})"
     spread += f"; {statistics.median(busy):.2f} s of a core"
     rows.append(["command to first page", "5 s", spread])
+    print(spread, flush=True)
     with serving(options.model) as (address, process, _):
         found = clicks(address)
         if found:
@@ -172,6 +173,7 @@ def main() -> None:
         for part in range(0, options.requests, tenth):
             failures += crowd(address, list(range(10_000 + part, 10_000 + min(part + tenth, options.requests))))[1]
             readings.append(memory(process))
+            print(f"{readings[-1]:.0f} MB", flush=True)
         rows.append([f"memory over {options.requests:,} requests, each another seed", "flat",
                      ", ".join(f"{each:.0f}" for each in readings) + f" MB; {len(failures)} failed"])  # fmt: skip
     print(table(rows))

@@ -22,8 +22,10 @@ from pathlib import Path
 
 from multigan.errors import UserError
 
-LIMIT = 256 * 2**20
+LIMIT = 128 * 2**20
 """Bytes of all results, as long as none of them was handed out in the last GRACE seconds."""
+OVERHEAD = 8192
+"""Bytes that a file costs beside its content: tens of thousands of small ones would take long to be removed."""
 GRACE = 60.0
 """Seconds after it was handed out in which a result is not removed: a browser may still be fetching its files."""
 HARDEST = 4
@@ -39,10 +41,17 @@ class _Entry:
 
 
 class Cache:
-    """Results by their key. limit: bytes; grace: seconds; see LIMIT and GRACE. clock: of the seconds."""
+    """Results by their key. limit, overhead: bytes; grace: seconds; see LIMIT, OVERHEAD and GRACE. clock: of the
+    seconds."""
 
-    def __init__(self, limit: int = LIMIT, grace: float = GRACE, clock: Callable[[], float] = time.monotonic):
-        self.limit, self.grace, self.clock = limit, grace, clock
+    def __init__(
+        self,
+        limit: int = LIMIT,
+        grace: float = GRACE,
+        overhead: int = OVERHEAD,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.limit, self.grace, self.overhead, self.clock = limit, grace, overhead, clock
         _remove_abandoned()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")).resolve()  # for this user alone
         self.size = 0
@@ -93,7 +102,7 @@ class Cache:
         try:
             temporary.mkdir()
             make(temporary)
-            size = sum(path.stat().st_size for path in temporary.iterdir())
+            size = sum(path.stat().st_size + self.overhead for path in temporary.iterdir())
             with self._lock:
                 self._make_room(size)
                 os.replace(temporary, folder)

@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cache(clock: Clock) -> Iterator[Cache]:
-    made = Cache(limit=1000, grace=60, clock=clock)
+    made = Cache(limit=1000, grace=60, overhead=0, clock=clock)
     yield made
     made.close()
 

@@ -30,8 +30,10 @@ class Compare:
         with gr.Row():
             self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=EXACT, min_width=120)
             self.n = gr.Slider(1, MOST, 8, step=1, label="How many", min_width=160)
-            labels = shelf.first().contract.labels
-            self.label = gr.Dropdown([IN_TURN, *labels], value=IN_TURN, label="Label", visible=False, min_width=140)
+            labels = shelf.first().contract.labels if len(names) == 1 else []  # others are not opened yet
+            self.label = gr.Dropdown(
+                [IN_TURN, *labels], value=IN_TURN, label="Label", visible=bool(labels), min_width=140
+            )
         self.go = gr.Button("Compare", variant="primary", elem_id="mg-compare")
         self.status = shown(name="mg-compare-status")
         self.table = shown(name="mg-compare-table")

@@ -62,11 +62,10 @@ class Layout:
     def _connect(self, blocks: gr.Blocks) -> None:
         create, explore, again = self.create, self.explore, [self.message, self.model]
         chosen = [self.about, *create.drawn, *explore.drawn]
+        compared = [self.compare.left, self.compare.right]
         self.model.input(self.choose, self.model, [self.message, *chosen], **UNSEEN)
-        self.again.click(
-            self.look_again, self.model, [*again, self.compare.left, self.compare.right, *chosen], **UNSEEN
-        )
-        given = [self.upload.status, self.upload.file, self.model, *chosen]
+        self.again.click(self.look_again, self.model, [*again, *compared, *chosen], **UNSEEN)
+        given = [self.upload.status, self.upload.file, self.model, *compared, *chosen]
         self.upload.file.upload(self.uploaded, [self.upload.file, self.model], given, concurrency_limit=1, **UNSEEN)
         loading = [self.model, create.kept, *create.controls.components]
         blocks.load(self.visited, loading, [*again, create.strip, create.status, create.results], **UNSEEN)
@@ -108,7 +107,7 @@ class Layout:
             *chosen,
         )
 
-    @answering(CHOSEN + 3)
+    @answering(CHOSEN + 5)
     def uploaded(self, path: str, model: str) -> tuple[Any, ...]:
         """Open a visitor's file and choose it."""
         file = Path(path)
@@ -116,9 +115,10 @@ class Layout:
             served = self.shelf.upload(file, file.name)
         finally:
             file.unlink(missing_ok=True)
-        listed = gr.update(choices=[*self._choices(model), served.name], value=served.name)
+        names = [*self._choices(model), served.name]
+        chosen, listed = gr.update(choices=names, value=served.name), gr.update(choices=names)
         sentence = f"{file.name} is a generator of {served.many}: it is chosen at the top of the page."
-        return cards.said(sentence), None, listed, *self._chosen(served)
+        return cards.said(sentence), None, chosen, listed, listed, *self._chosen(served)
 
     def _choices(self, model: str) -> list[str]:
         """What can be chosen, the visitor's own upload with it."""
