@@ -309,7 +309,7 @@ def test_the_command_exports_and_shows_the_comparison(tmp_path: Path, capsys: py
     for arguments in ([str(tmp_path / "none")], [str(weights), "--tolerance", "0"], [str(out)]):
         assert run(["export", *arguments, "--out", str(tmp_path / "other.onnx")]) == 2
         assert capsys.readouterr().err.count("\n") == 1
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.onnx", "runs"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.md", "model.onnx", "runs"]
 
 
 @pytest.mark.slow

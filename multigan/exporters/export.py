@@ -98,7 +98,7 @@ def _reduced(draft: Path, made: Making, choices: Choices, one_file: int) -> tupl
     best: Column | None = None
     for model, remark in made.reduced():
         found = _written(draft, model, choices.precision, reference, one_file)
-        if all(allowed.refusal(each) is None for each in found.comparisons):
+        if allowed.refusal(found.total) is None:
             return found, remark
         best = found if best is None or found.total.snr > best.total.snr else best
     assert best is not None
@@ -107,17 +107,20 @@ def _reduced(draft: Path, made: Making, choices: Choices, one_file: int) -> tupl
 
 
 def _keep(column: Column, allowed: Allowed) -> None:
-    """Raise UserError where a comparison is not within what is allowed, on the worst one."""
-    refused = [each for each in column.comparisons if allowed.refusal(each)]
-    if not refused:
+    """Raise UserError where a file is not within what is allowed: in error at any batch, in noise over all together."""
+    refusal = allowed.refusal(column.total)
+    if refusal is None:
         return
-    worst = max(refused, key=lambda each: (each.error if math.isfinite(allowed.error) else 0.0, -each.snr))
+    worst = max(column.comparisons, key=lambda each: each.error)
     if worst.error == math.inf and worst.symbols:
         raise UserError(
             f"the exported graph draws other symbols than torch at batch {worst.batch}: nothing was written."
         )
-    mend = "--tolerance accepts more" if worst.error > allowed.error else "--snr accepts less"
-    raise UserError(f"the exported graph {allowed.refusal(worst)} at batch {worst.batch}: nothing was written. {mend}.")
+    if worst.error > allowed.error:
+        where, mend = f" at batch {worst.batch}", "--tolerance accepts more"
+    else:
+        where, mend = "", "--snr accepts less"
+    raise UserError(f"the exported graph {refusal}{where}: nothing was written. {mend}.")
 
 
 def _count(graph: onnx.GraphProto) -> int:

@@ -91,24 +91,25 @@ def _quantized(plain: onnx.ModelProto, contract: Contract, reference: Reference)
         return (reference.inputs(PART, start, CALIBRATION_SEED) for start in range(0, count, PART))
 
     ranges = quantize.ranges(rewritten, feeds)
-    yield _stating(quantize.quantized(rewritten, ranges), contract), ""
-    alone = [quantize.quantized(rewritten, ranges, {*range(layers)} - {each}) for each in range(layers)]
-    order = _noisiest(rewritten, alone, reference)
-    for spared in range(1, layers):
-        words = f"{spared} of {layers} layers of convolutions stay in float32, those that int8 adds most noise to"
-        yield _stating(quantize.quantized(rewritten, ranges, order[:spared]), contract), words
+    best, *_ = _quietest(rewritten, [quantize.quantized(rewritten, each) for each in ranges], reference)
+    yield _stating(quantize.quantized(rewritten, ranges[best]), contract), ""
+    spared = [{each} for each in range(layers)]
+    order = _quietest(rewritten, [quantize.quantized(rewritten, ranges[best], each) for each in spared], reference)
+    for count in range(1, layers):
+        words = f"{count} of {layers} layers of convolutions stay in float32, those that int8 adds most noise to"
+        yield _stating(quantize.quantized(rewritten, ranges[best], order[:count]), contract), words
 
 
-def _noisiest(exact: onnx.ModelProto, models: list[onnx.ModelProto], reference: Reference) -> list[int]:
-    """The numbers of models, those first that are furthest from the exact one."""
-    inputs = reference.inputs(PART, 0, CALIBRATION_SEED)
+def _quietest(exact: onnx.ModelProto, models: list[onnx.ModelProto], reference: Reference) -> list[int]:
+    """The numbers of models, those first that are nearest to the exact one."""
+    inputs = reference.inputs(2 * PART, 0, CALIBRATION_SEED)
 
     def run(model: onnx.ModelProto) -> NDArray[Any]:
         return np.asarray(open_session(model.SerializeToString()).run(reference.outputs[:1], inputs)[0])
 
     wanted = run(exact)
     noises = [compared(run(each), wanted).noise for each in models]
-    return sorted(range(len(models)), key=lambda each: -noises[each])
+    return sorted(range(len(models)), key=lambda each: noises[each])
 
 
 def _of_texts(sampler: Sampler, contract: Contract, choices: Choices) -> Making:

@@ -11,7 +11,7 @@ range and interleaves in float32; on WaveGAN it was 5% slower and 4 dB worse.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from multigan.exporters.polyphase import read_by, replace_nodes
-from multigan.exporters.ranges import Feeds, bounds, wide
+from multigan.exporters.ranges import Feeds, Ranges, bounds, wide
 
-PERCENTILE = 99.99
+PERCENTILES = (99.99, 99.999, 100.0)
+"""Which one is best depends on the network: of pictures mostly the first, of sounds, whose peaks are few, the last."""
 LIMIT = 63
 """The largest weight: 7 bits."""
 _MOVING = {"Concat", "Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
@@ -42,20 +43,19 @@ BLOCK = 4
 or three channels, stay as they are."""
 
 
-def ranges(model: onnx.ModelProto, feeds: Feeds, percentile: float = PERCENTILE) -> dict[str, tuple[float, float]]:
-    """Between which bounds the values before and behind each convolution lie that can be quantized, for `feeds`."""
+def ranges(model: onnx.ModelProto, feeds: Feeds, percentiles: Sequence[float] = PERCENTILES) -> list[Ranges]:
+    """Between which bounds the values before and behind each convolution lie that can be quantized, for `feeds`, by
+    each percentile."""
     ends = _Ends(model.graph)
     chosen = convolutions(model.graph)
     names = dict.fromkeys([*(node.input[0] for node in chosen), *(ends.of(node) for node in chosen)])
-    return bounds(model, list(names), feeds, percentile)
+    return bounds(model, list(names), feeds, percentiles)
 
 
-def quantized(
-    model: onnx.ModelProto, ranges: Mapping[str, tuple[float, float]], spared: Collection[int] = ()
-) -> onnx.ModelProto:
+def quantized(model: onnx.ModelProto, ranges: Ranges, spared: Collection[int] = ()) -> onnx.ModelProto:
     """`model` with its convolutions in int8, but the last one and those of `wide` range.
 
-    ranges: those of the values, as above. spared: the numbers of other layers that stay in float32, too. So do
+    ranges: those of the values, one of the above. spared: the numbers of other layers that stay in float32, too. So do
     transposed convolutions, for which onnxruntime has no int8 kernel (`polyphase` rewrites them before), and matrix
     products, which come first and cost little.
     """
@@ -153,7 +153,7 @@ class _Ends:
 class _Walk:
     """A walk over the nodes, in which values come to have a uint8 name beside that in float32."""
 
-    def __init__(self, graph: onnx.GraphProto, ranges: Mapping[str, tuple[float, float]], spared: Collection[int]):
+    def __init__(self, graph: onnx.GraphProto, ranges: Ranges, spared: Collection[int]):
         self.graph = graph
         self.weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
         self.outputs = {each.name for each in graph.output}
@@ -183,7 +183,7 @@ class _Walk:
 
     # --- what is known before the walk ------------------------------------------------------------------------------
 
-    def _scales(self, ranges: Mapping[str, tuple[float, float]]) -> dict[str, _Scale]:
+    def _scales(self, ranges: Ranges) -> dict[str, _Scale]:
         """The scale of each group of values that are moved together, by its leader."""
         outer: dict[str, tuple[float, float]] = {}
         for node in self.chosen.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from multigan.exporters.parity import open_session
 
 BINS = 4096
 
+Ranges = Mapping[str, tuple[float, float]]
+"""The bounds of each value, by its name."""
 Feeds = Callable[[], Iterable[dict[str, NDArray[Any]]]]
 """Gives the same inputs, batch after batch, each time that it is called."""
 
@@ -35,12 +37,10 @@ def wide(graph: onnx.GraphProto) -> set[str]:
     return found
 
 
-def bounds(
-    model: onnx.ModelProto, names: Sequence[str], feeds: Feeds, percentile: float
-) -> dict[str, tuple[float, float]]:
-    """Of each named value the range that all but the outermost of its numbers lie in, 0 included.
+def bounds(model: onnx.ModelProto, names: Sequence[str], feeds: Feeds, percentiles: Sequence[float]) -> list[Ranges]:
+    """Of each named value the range that all but the outermost of its numbers lie in, 0 included, for each percentile.
 
-    percentile: of the numbers, so many percent are not above the upper bound, nor below the lower one. Counted in BINS
+    percentiles: of the numbers, so many percent are not above the upper bound, nor below the lower one. Counted in BINS
     parts of the whole range, in two passes over the inputs: any number of them takes no more memory than one batch.
     """
     whole = onnx.ModelProto()
@@ -60,7 +60,7 @@ def bounds(
     counts = {name: np.zeros(BINS, np.int64) for name in names}
     for name, value in values():
         counts[name] += np.histogram(value, BINS, outer[name])[0] if outer[name] != (0.0, 0.0) else 0
-    return {name: _inner(counts[name], *outer[name], percentile / 100) for name in names}
+    return [{name: _inner(counts[name], *outer[name], each / 100) for name in names} for each in percentiles]
 
 
 def _inner(counts: NDArray[np.int64], low: float, high: float, share: float) -> tuple[float, float]:

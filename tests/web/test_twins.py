@@ -235,6 +235,8 @@ def test_the_page_reads_the_contract_that_python_reads(tmp_path: Path) -> None:
         {"inputs": [{"name": "z", "kind": "latent", "dtype": "float32", "shape": ["batch", 2**25]}]},
         {"inputs": [{"name": "z", "kind": "latent", "dtype": "float32", "shape": ["batch", "wide"]}]},
         {"inputs": [{"name": "z", "kind": "latent", "dtype": "float64", "shape": ["batch", 5]}]},
+        {"role": "judge"},
+        {"precision": 16},
     ],
 )
 def test_a_contract_that_python_refuses_the_page_refuses_too(changes: dict[str, Any], tmp_path: Path) -> None:
@@ -248,6 +250,20 @@ def test_a_contract_that_python_refuses_the_page_refuses_too(changes: dict[str, 
     sentence = reading(path, tmp_path)["UserError"]
     assert "contract" in sentence
     assert ("newer multigan" in sentence) == (changes == {"format": 2})
+
+
+def test_an_older_contract_is_a_float32_generators_and_a_discriminators_is_refused(tmp_path: Path) -> None:
+    said = json.loads(tiny_onnx.contract().to_json())
+    older = {key: value for key, value in said.items() if key not in ("role", "precision")}
+    path = tmp_path / "model.onnx"
+    model = tiny_onnx.model(tiny_onnx.contract())
+    for held, found in ((older, said), ({**said, "role": "discriminator"}, None)):
+        model.metadata_props[0].value = json.dumps(held)
+        path.write_bytes(model.SerializeToString())
+        if found is not None:
+            assert reading(path, tmp_path) == found == json.loads(read(path).contract.to_json())
+        else:
+            assert "makes no samples" in reading(path, tmp_path)["UserError"]
 
 
 def test_files_that_are_none_are_sentences(tmp_path: Path) -> None:
