@@ -27,6 +27,12 @@ AT_ONCE = 4
 """Requests of one kind that are worked on together; onnxruntime uses the cores itself."""
 WAITING = 256
 """Requests that wait; who comes after them is told so."""
+SETTINGS = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "100",  # of requests that it remembers for a page that is not served here
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+"""Of Gradio, which reads them when it is imported."""
 TERMINATED = 143
 THREADS = 32
 SESSIONS = 200
@@ -56,8 +62,8 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
     port = free_port(serving.host, serving.port)
     shelf = Shelf(find, serving.device)
     shelf.first()
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     need("gradio", "demo")
     cache = Cache()
     if threading.current_thread() is threading.main_thread():
