@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,16 @@ def check_format(name: str) -> str:
     return name
 
 
+def drawable(text: str) -> str:
+    """A text in letters that pillow's own font has: accents are left out, and what is no Latin letter is a `?`."""
+    parts = unicodedata.normalize("NFKD", printable(text))
+    return "".join(each if each.isascii() else "?" for each in parts if not unicodedata.combining(each))
+
+
 def _with_margin(image: Image.Image, rows: Sequence[str], pitch: int, gap: int) -> Image.Image:
     """The picture with words to its left, one for each `pitch` pixels."""
     font = ImageFont.load_default(_TEXT)
-    words = [printable(row if len(row) <= 24 else row[:23] + "…") for row in rows]
+    words = [drawable(row if len(row) <= 24 else row[:22] + "...") for row in rows]
     margin = _MARGIN * 2 + max(round(font.getlength(word)) for word in words)
     white: Any = {"L": 255}.get(image.mode, (255,) * len(image.getbands()))
     black: Any = {"L": 0, "RGBA": (0, 0, 0, 255)}.get(image.mode, (0, 0, 0))

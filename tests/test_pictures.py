@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from multigan.pictures import by_class, enlarge, quantize, save_gif, save_image
+from multigan.pictures import by_class, class_grid, drawable, enlarge, quantize, save_gif, save_image
 from multigan.runtime import grid, load, to_image, to_uint8
 
 
@@ -91,3 +91,12 @@ def test_gif_holds_every_frame(tmp_path: Path) -> None:
 
 def test_to_image_keeps_grey_grey() -> None:
     assert to_image(np.zeros((2, 3, 1), np.uint8)).mode == "L"
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("Kräne", "Krane"), ("élève", "eleve"), ("ß", "?"), ("鼓 2", "? 2"), ("kick", "kick")]
+)
+def test_names_of_rows_are_drawn_in_letters_that_the_font_has(name: str, drawn: str) -> None:
+    assert drawable(name) == drawn
+    pixels = np.zeros((2, 8, 8, 1), np.uint8)
+    assert np.array_equal(np.asarray(class_grid(pixels, [name, "a"])), np.asarray(class_grid(pixels, [drawn, "a"])))
