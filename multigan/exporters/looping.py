@@ -1,7 +1,8 @@
 """A generator of text as one ONNX graph, with the loop over its symbols inside.
 
-torch exports one turn of the loop; here it becomes the body of a Scan over the length. There is one for each way to
-draw a symbol, and Ifs around them: what is not asked for costs nothing. They share the weights.
+torch exports one turn of the loop; here it becomes the body of a Scan over the length. The ways to draw a symbol are
+branches of Ifs inside it: what is not asked for costs nothing. The network itself is in none of them, since onnxruntime
+lays out weights for its matrix products beforehand where they are read one graph deep, and in no deeper ones.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _ROWS = 2
 """Texts of the trace: torch would take one for a constant."""
 SCANNED = ("noise", "prefix")
 SCALARS = ("temperature", "top_k", "top_p")
+DRAWN = ("symbol", "living", "chance")
+"""What each way gives."""
 
 
 class _Parts(nn.Module):
@@ -46,7 +49,7 @@ class _Parts(nn.Module):
     ) -> tuple[Tensor, ...]:
         *begun, memory = self.sampler.begin(noise.shape[0], label)
         logits, after = self.sampler.foretell(symbol, state)
-        found = [*begun, *memory, *after]
+        found = [*begun, *memory, *after, logits]
         for way in get_args(Way):
             drawn, total = self.sampler.choose(logits, noise, temperature, top_k, top_p, way)
             found += self.sampler.settle(logits, total, drawn, prefix, living)
@@ -67,32 +70,19 @@ def loop_to_onnx(sampler: Sampler, contract: Contract, opset: int = OPSET) -> on
     weights = {each.name: each for each in parts.initializer}
     named = by_content(weights.values())
 
-    def texts(prefix: str) -> list[ValueInfoProto]:
-        return [value(prefix + name, types[f"plain.{each}"], ["batch", "length"]) for name, each in results.items()]
-
-    def branch(node: NodeProto, name: str) -> GraphProto:
-        return helper.make_graph([node], name, [], texts(f"{name}."))
-
     nodes, begun = begin(parts, held, named)
-    loops = {way: branch(_loop(parts, way, held, begun, results, named), way) for way in get_args(Way)}
-    calm = helper.make_node(
-        "If",
-        ["is_plain"],
-        [f"calm.{name}" for name in results],
-        then_branch=loops["plain"],
-        else_branch=loops["warm"],
-    )
     nodes += [
         helper.make_node("Greater", ["top_k", "none"], ["is_few"]),
         helper.make_node("Less", ["top_p", "one"], ["is_likely"]),
         helper.make_node("Or", ["is_few", "is_likely"], ["is_cut"]),
         helper.make_node("Equal", ["temperature", "one"], ["is_plain"]),
-        helper.make_node("If", ["is_cut"], list(results), then_branch=loops["cut"], else_branch=branch(calm, "calm")),
+        _loop(parts, held, begun, results, named),
     ]
     shared = [weights[name] for name in dict.fromkeys(named.values())]
     shared += [scalar("none", types["top_k"], 0), scalar("one", types["temperature"], 1)]
     takes = [value(each.name, types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
-    graph = helper.make_graph(nodes, "main_graph", takes, texts(""), shared)
+    gives = [value(name, types[f"plain.{each}"], ["batch", "length"]) for name, each in results.items()]
+    graph = helper.make_graph(nodes, "main_graph", takes, gives, shared)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="multigan")
     return finished(model, contract)
 
@@ -108,8 +98,8 @@ def begin(parts: GraphProto, held: Sequence[str], named: Mapping[str, str]) -> t
 def trace(sampler: Sampler, conditional: bool, opset: int = OPSET) -> tuple[GraphProto, list[str]]:
     """The graph of `_Parts`, and the names of what a turn hands to the next.
 
-    Its results are called `begun.NAME` of all those, `after.NAME` of the network's memory among them, and
-    `WAY.NAME` of `symbol`, `living` and `chance`.
+    Its results are called `begun.NAME` of all those, `after.NAME` of the network's memory among them, `logits`, and
+    `WAY.NAME` of DRAWN.
     """
     label = torch.zeros(_ROWS, dtype=torch.long)
     symbol, living, begun = sampler.begin(_ROWS, label)
@@ -124,45 +114,59 @@ def trace(sampler: Sampler, conditional: bool, opset: int = OPSET) -> tuple[Grap
     rows = {0: torch.export.Dim.DYNAMIC}
     shapes: tuple[Any, ...] = (rows, rows, rows, rows, tuple(rows for _ in state), None, None, None)
     results = [f"begun.{each}" for each in held] + [f"after.{each}" for each in memory]
-    results += [f"{way}.{each}" for way in get_args(Way) for each in ("symbol", "living", "chance")]
+    results += ["logits", *(f"{way}.{each}" for way in get_args(Way) for each in DRAWN)]
     if conditional:
         arguments, names, shapes = (*arguments, label), [*names, "label"], (*shapes, rows)
     return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes, opset).graph, held
 
 
 def _loop(
-    parts: GraphProto,
-    way: str,
-    held: Sequence[str],
-    begun: Sequence[str],
-    results: Mapping[str, str],
-    named: Mapping[str, str],
+    parts: GraphProto, held: Sequence[str], begun: Sequence[str], results: Mapping[str, str], named: Mapping[str, str]
 ) -> NodeProto:
-    """One way's turns over the length, from what is `begun`, on the noise and the prefix around it."""
+    """The turns over the length, from what is `begun`, on the noise and the prefix around them."""
     return helper.make_node(
         "Scan",
         [*begun, *SCANNED],
-        [*(f"{way}.last.{each}" for each in held), *(f"{way}.{name}" for name in results)],
-        body=_body(parts, way, held, results, named),
+        [*(f"last.{each}" for each in held), *results],
+        body=_body(parts, held, results, named),
         num_scan_inputs=len(SCANNED),
         scan_input_axes=[1] * len(SCANNED),
         scan_output_axes=[1] * len(results),
     )
 
 
-def _body(
-    parts: GraphProto, way: str, held: Sequence[str], results: Mapping[str, str], named: Mapping[str, str]
-) -> GraphProto:
+def _body(parts: GraphProto, held: Sequence[str], results: Mapping[str, str], named: Mapping[str, str]) -> GraphProto:
     """One turn as a Scan's body, which sees the scalars and the weights around it."""
-    source = {each: f"after.{each}" if each.startswith("state") else f"{way}.{each}" for each in held}
-    given = {each: f"{way}.before.{each}" for each in (*held, *SCANNED)}
-    wanted = [(source[each], f"{way}.after.{each}") for each in held]
-    wanted += [(f"{way}.{each}", f"{way}.next.{name}") for name, each in results.items()]
     types = {each.name: each.type.tensor_type for each in (*parts.input, *parts.output)}
-    takes = [_like(given[each], types[each]) for each in (*held, *SCANNED)]
-    gives = [_like(name, types[each]) for each, name in wanted]
-    seen = {name: name for name in SCALARS}
-    return helper.make_graph(part(parts, wanted, given | seen | dict(named), way), way, takes, gives)
+    memory = [each for each in held if each.startswith("state")]
+    known = {each: f"before.{each}" for each in (*held, *SCANNED)} | {each: each for each in SCALARS} | dict(named)
+    wanted = [(f"after.{each}", f"after.{each}") for each in memory]
+    nodes = part(parts, [*wanted, ("logits", "logits")], known, "turn")
+    nodes.append(_drawn(parts, known | {"logits": "logits"}, types))
+    nodes += [helper.make_node("Identity", [f"after.{each}"], [f"next.{name}"]) for name, each in results.items()]
+    takes = [_like(f"before.{each}", types[each]) for each in (*held, *SCANNED)]
+    gives = [_like(f"after.{each}", types[each]) for each in held]
+    gives += [_like(f"next.{name}", types[f"plain.{each}"]) for name, each in results.items()]
+    return helper.make_graph(nodes, "turn", takes, gives)
+
+
+def _drawn(parts: GraphProto, known: Mapping[str, str], types: Mapping[str, onnx.TypeProto.Tensor]) -> NodeProto:
+    """The Ifs that draw a symbol of the logits in the way that is asked for."""
+
+    def branch(nodes: list[NodeProto], way: str) -> GraphProto:
+        return helper.make_graph(nodes, way, [], [_like(f"{way}.{each}", types[f"plain.{each}"]) for each in DRAWN])
+
+    ways = {
+        way: branch(part(parts, [(f"{way}.{each}", f"{way}.{each}") for each in DRAWN], known, way), way)
+        for way in get_args(Way)
+    }
+
+    def either(condition: str, then: GraphProto, other: GraphProto, name: str) -> NodeProto:
+        gives = [f"{name}.{each}" for each in DRAWN]
+        return helper.make_node("If", [condition], gives, then_branch=then, else_branch=other)
+
+    calm = branch([either("is_plain", ways["plain"], ways["warm"], "calm")], "calm")
+    return either("is_cut", ways["cut"], calm, "after")
 
 
 def part(
@@ -172,7 +176,7 @@ def part(
     inputs and weights; all else is named by its `prefix`, so that no name is twice in a graph and what it contains."""
     needed, nodes = {each for each, _ in wanted}, []
     for node in reversed(parts.node):
-        if needed.intersection(node.output):
+        if needed.intersection(node.output).difference(known):
             needed.update(node.input)
             nodes.append(node)
     names = dict(reversed(wanted)) | {"": ""} | dict(known)
