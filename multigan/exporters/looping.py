@@ -8,6 +8,7 @@ lays out weights for its matrix products beforehand where they are read one grap
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import onnx
@@ -64,27 +65,51 @@ def loop_to_onnx(sampler: Sampler, contract: Contract, opset: int = OPSET) -> on
     `[batch, length]`, in the weights' type. Opset, version and metadata as `to_onnx`. Raises UserError where torch
     cannot export it.
     """
+    found = pieces(sampler, contract, opset)
+    equal = helper.make_node("Equal", ["temperature", "one"], ["is_plain"])
+    takes = [value(each.name, found.types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
+    gives = [value(name, found.types[f"plain.{each}"], ["batch", "length"]) for name, each in found.results.items()]
+    graph = helper.make_graph([*found.nodes, equal, _loop(found)], "main_graph", takes, gives, found.shared)
+    return finished(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="multigan"), contract
+    )
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a graph with the loop and one without it are made of.
+
+    parts: the trace. held: what a turn hands to the next. results: what each of the graph's outputs is of DRAWN. types:
+    of the trace's inputs and results. named: each weight's name in the graph. nodes: what makes the beginning and
+    `is_cut`. begun: the beginning's names, as `held`. shared: weights and constants.
+    """
+
+    parts: GraphProto
+    held: list[str]
+    results: dict[str, str]
+    types: dict[str, int]
+    named: dict[str, str]
+    nodes: list[NodeProto]
+    begun: list[str]
+    shared: list[TensorProto]
+
+
+def pieces(sampler: Sampler, contract: Contract, opset: int) -> Pieces:
+    """The pieces of a `frozen` sampler under its contract."""
     parts, held = trace(sampler, contract.input("label") is not None, opset)
     results = {contract.output.name: "symbol", str(contract.extra["log_probability"]): "chance"}
     types = {each.name: each.type.tensor_type.elem_type for each in (*parts.input, *parts.output)}
     weights = {each.name: each for each in parts.initializer}
     named = by_content(weights.values())
-
     nodes, begun = begin(parts, held, named)
     nodes += [
         helper.make_node("Greater", ["top_k", "none"], ["is_few"]),
         helper.make_node("Less", ["top_p", "one"], ["is_likely"]),
         helper.make_node("Or", ["is_few", "is_likely"], ["is_cut"]),
-        helper.make_node("Equal", ["temperature", "one"], ["is_plain"]),
-        _loop(parts, held, begun, results, named),
     ]
     shared = [weights[name] for name in dict.fromkeys(named.values())]
     shared += [scalar("none", types["top_k"], 0), scalar("one", types["temperature"], 1)]
-    takes = [value(each.name, types[each.name], [str(axis) for axis in each.shape]) for each in contract.inputs]
-    gives = [value(name, types[f"plain.{each}"], ["batch", "length"]) for name, each in results.items()]
-    graph = helper.make_graph(nodes, "main_graph", takes, gives, shared)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="multigan")
-    return finished(model, contract)
+    return Pieces(parts, held, results, types, named, nodes, begun, shared)
 
 
 def begin(parts: GraphProto, held: Sequence[str], named: Mapping[str, str]) -> tuple[list[NodeProto], list[str]]:
@@ -120,27 +145,25 @@ def trace(sampler: Sampler, conditional: bool, opset: int = OPSET) -> tuple[Grap
     return traced(_Parts(sampler).eval(), arguments, {}, names, results, shapes, opset).graph, held
 
 
-def _loop(
-    parts: GraphProto, held: Sequence[str], begun: Sequence[str], results: Mapping[str, str], named: Mapping[str, str]
-) -> NodeProto:
-    """The turns over the length, from what is `begun`, on the noise and the prefix around them."""
+def _loop(found: Pieces) -> NodeProto:
+    """The turns over the length, from what is begun, on the noise and the prefix around them."""
     return helper.make_node(
         "Scan",
-        [*begun, *SCANNED],
-        [*(f"last.{each}" for each in held), *results],
-        body=_body(parts, held, results, named),
+        [*found.begun, *SCANNED],
+        [*(f"last.{each}" for each in found.held), *found.results],
+        body=_body(found),
         num_scan_inputs=len(SCANNED),
         scan_input_axes=[1] * len(SCANNED),
-        scan_output_axes=[1] * len(results),
+        scan_output_axes=[1] * len(found.results),
     )
 
 
-def _body(parts: GraphProto, held: Sequence[str], results: Mapping[str, str], named: Mapping[str, str]) -> GraphProto:
+def _body(found: Pieces) -> GraphProto:
     """One turn as a Scan's body, which sees the scalars and the weights around it."""
+    parts, held, results = found.parts, found.held, found.results
     types = {each.name: each.type.tensor_type for each in (*parts.input, *parts.output)}
-    memory = [each for each in held if each.startswith("state")]
-    known = {each: f"before.{each}" for each in (*held, *SCANNED)} | {each: each for each in SCALARS} | dict(named)
-    wanted = [(f"after.{each}", f"after.{each}") for each in memory]
+    known = {each: f"before.{each}" for each in (*held, *SCANNED)} | {each: each for each in SCALARS} | found.named
+    wanted = [(f"after.{each}", f"after.{each}") for each in held if each.startswith("state")]
     nodes = part(parts, [*wanted, ("logits", "logits")], known, "turn")
     nodes.append(_drawn(parts, known | {"logits": "logits"}, types))
     nodes += [helper.make_node("Identity", [f"after.{each}"], [f"next.{name}"]) for name, each in results.items()]

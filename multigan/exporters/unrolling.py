@@ -14,12 +14,11 @@ from onnx import helper
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.exporters.graph import OPSET, finished
-from multigan.exporters.looping import SCALARS, SCANNED, begin, by_content, part, scalar, trace, value
+from multigan.exporters.looping import DRAWN, SCALARS, SCANNED, part, pieces, scalar, value
 from multigan.text.networks.sampler import Sampler
 
 _WAYS = ("warm", "cut")
 """At temperature 1 the warm way is the plain one."""
-_GIVEN = ("symbol", "living", "chance")
 
 
 def fixed(contract: Contract, length: int | None = None) -> Contract:
@@ -44,27 +43,18 @@ def fixed(contract: Contract, length: int | None = None) -> Contract:
 def unrolled_to_onnx(sampler: Sampler, contract: Contract, opset: int = OPSET) -> onnx.ModelProto:
     """The ONNX model of a `frozen` sampler of texts, under a contract that is `fixed`. As `loop_to_onnx`, except that
     the length is that of the contract."""
-    parts, held = trace(sampler, contract.input("label") is not None, opset)
-    results = {contract.output.name: "symbol", str(contract.extra["log_probability"]): "chance"}
-    types = {each.name: each.type.tensor_type.elem_type for each in (*parts.input, *parts.output)}
-    weights = {each.name: each for each in parts.initializer}
-    named = by_content(weights.values())
-    nodes, begun = begin(parts, held, named)
-    nodes += [
-        helper.make_node("Greater", ["top_k", "none"], ["is_few"]),
-        helper.make_node("Less", ["top_p", "one"], ["is_likely"]),
-        helper.make_node("Or", ["is_few", "is_likely"], ["is_cut"]),
-        helper.make_node("Not", ["is_cut"], ["is_whole"]),
-    ]
-    now = dict(zip(held, begun, strict=True))
+    found = pieces(sampler, contract, opset)
+    parts, held, named, types = found.parts, found.held, found.named, found.types
+    nodes = [*found.nodes, helper.make_node("Not", ["is_cut"], ["is_whole"])]
+    now = dict(zip(held, found.begun, strict=True))
     length = int(contract.extra["length"])
-    made: dict[str, list[str]] = {each: [] for each in results.values()}
+    made: dict[str, list[str]] = {each: [] for each in found.results.values()}
     for turn in range(length):
         at = f"turn{turn}"
         nodes += [helper.make_node("Gather", [each, f"place{turn}"], [f"{at}.{each}"], axis=1) for each in SCANNED]
         known = now | {each: f"{at}.{each}" for each in SCANNED} | {each: each for each in SCALARS} | named
         memory = [each for each in held if each.startswith("state")]
-        wanted = [(f"{way}.{each}", f"{at}.{way}.{each}") for way in _WAYS for each in _GIVEN]
+        wanted = [(f"{way}.{each}", f"{at}.{way}.{each}") for way in _WAYS for each in DRAWN]
         wanted += [(f"after.{each}", f"{at}.after.{each}") for each in memory]
         nodes += part(parts, wanted, known, at)
         nodes += [
@@ -79,13 +69,12 @@ def unrolled_to_onnx(sampler: Sampler, contract: Contract, opset: int = OPSET) -
         for each, columns in made.items():
             columns.append(f"{at}.column.{each}")
             nodes.append(helper.make_node("Unsqueeze", [f"{at}.after.{each}", "along"], columns[-1:]))
-    nodes += [helper.make_node("Concat", made[each], [name], axis=1) for name, each in results.items()]
-    shared = [weights[name] for name in dict.fromkeys(named.values())]
-    shared += [scalar("none", types["top_k"], 0), scalar("one", types["temperature"], 1)]
+    nodes += [helper.make_node("Concat", made[each], [name], axis=1) for name, each in found.results.items()]
+    shared = list(found.shared)
     shared += [scalar(f"place{turn}", onnx.TensorProto.INT64, turn) for turn in range(length)]
     shared.append(helper.make_tensor("along", onnx.TensorProto.INT64, [1], [1]))
     takes = [value(each.name, types[each.name], each.shape) for each in contract.inputs]
-    gives = [value(name, types[f"plain.{each}"], ["batch", length]) for name, each in results.items()]
+    gives = [value(name, types[f"plain.{each}"], ["batch", length]) for name, each in found.results.items()]
     graph = helper.make_graph(nodes, "main_graph", takes, gives, shared)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="multigan")
     return finished(model, contract)
