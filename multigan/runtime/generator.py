@@ -130,7 +130,7 @@ class Generator(Texts):
         def parts() -> Iterator[NDArray[np.float32]]:
             for first in range(0, n, batch):
                 count = min(batch, n - first)
-                part = slice(first, first + count) if each_label else slice(None)
+                part = slice(first, first + count)
                 classes = part_of(labels, part) if each_label else resolve(self.contract, label, count, start + first)
                 told = part_of(numbers, part) if each_number else resolve_numbers(self.contract, number, count)
                 yield self._run(noise.inputs(self.contract, seed, start + first, count, truncation, classes, told))

@@ -396,6 +396,14 @@ def test_the_ends_of_a_range_are_within_it() -> None:
                 resolve(said, number, 1)
 
 
+def test_each_sample_has_its_own_number_in_every_batch(model: Path) -> None:
+    generator = multigan.load(model)
+    asked = np.linspace(210, 300, 7)
+    together = generator.sample(7, seed=3, number=asked, batch=7)
+    assert np.abs(generator.sample(7, seed=3, number=asked, batch=2) - together).max() < 1e-5
+    assert np.abs(generator.sample(7, seed=3, number=list(asked[::-1]), batch=2) - together).max() > 1e-3
+
+
 def test_a_sequence_of_another_length_is_refused(model: Path) -> None:
     with pytest.raises(UserError, match="2 numbers were given for 3 samples"):
         multigan.load(model).sample(3, number=[200, 300])
