@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from _models import hardly_trained, multigan
 from _timing import machine, table
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "web"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import pages
 
 WARMUPS = 3

@@ -1,19 +1,13 @@
-"""Small exported generators of each modality, a studio for them, and a browser."""
+"""Small exported generators of each modality, and a studio for them."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sounding
 import tiny_onnx
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "web"))  # the browser and its arguments are the web page's
-
-import pages
 
 from multigan.demo.cache import Cache
 from multigan.demo.finding import SHIPPED
@@ -40,15 +34,3 @@ def studio() -> Iterator[Studio]:
     cache = Cache()
     yield Studio(cache)
     cache.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    if pages.CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=pages.CHROMIUM, args=pages.ARGUMENTS)
-        yield opened
-        opened.close()

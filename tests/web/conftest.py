@@ -70,18 +70,6 @@ def address(site: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    if pages.CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=pages.CHROMIUM, args=pages.ARGUMENTS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     """Opens the page, with a model, in a browser's window of its own; nothing may go wrong in it unsaid."""
