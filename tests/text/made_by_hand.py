@@ -45,7 +45,7 @@ class Copying(Policy):
         return torch.stack([self._shares(tokens, at, told) for at in range(tokens.shape[1])], dim=1)
 
     def trace(self, tokens: Tensor, label: Tensor | None = None) -> list[State]:
-        raise NotImplementedError
+        raise NotImplementedError  # for rollouts, which no test asks of it
 
     def logits(self, features: Tensor) -> Tensor:
         return features
