@@ -33,7 +33,8 @@ LIKELIHOOD = 90_000
 LEARNED = (
     "likelihood={optimizer: {lr: {start: 3.0e-3, end: 3.0e-4}, betas: [0.9, 0.99], clip: 50.0}, baseline_lr: 3.0e-4}"
 )
-WARMED = "warmup=12800"
+WARMUP = 12_800
+WARMED = f"warmup={WARMUP}"
 ARMS = {
     "rollouts": ("seqgan", [*WORDS, JUDGED, LEARNED, WARMED, "objective.rollouts=4"]),
     "dense": (
@@ -73,7 +74,7 @@ def play(arm: str, seed: int, given: argparse.Namespace) -> None:
     """Train and evaluate one arm of one seed, unless it is there."""
     name, (recipe, changes) = f"{arm}-{seed}", ARMS[arm]
     given.seed = seed
-    samples = LIKELIHOOD + paid(arm, recipe, changes, given)
+    samples = LIKELIHOOD + WARMUP + paid(arm, recipe, changes, given)
     learned = [*changes, f"likelihood.samples={LIKELIHOOD}"]
     found = trained(name, recipe, "text", given.data, given, learned, samples)
     out = given.out / name / "evaluation"
@@ -82,14 +83,17 @@ def play(arm: str, seed: int, given: argparse.Namespace) -> None:
 
 
 def paid(arm: str, recipe: str, changes: list[str], given: argparse.Namespace) -> int:
-    """The texts that the game can be shown in what likelihood leaves of the minutes, by a trial of each."""
+    """The texts that the game can be shown in what likelihood and warm-up leave of the minutes, by a trial of each."""
     alone = [*changes, "objective={kind: likelihood}", *given.set]
+    warming = [*changes, "likelihood.samples=0", "warmup=10000000", *given.set]
     game = [*changes, "likelihood.samples=0", "warmup=0", *given.set]
     learned = tried(f"{arm}-likelihood", recipe, "text", given.data, given, alone)
+    warmed = tried(f"{arm}-warmup", recipe, "text", given.data, given, warming)
     played = tried(f"{arm}-game", recipe, "text", given.data, given, game)
-    left = 60 * given.minutes * SHARE - LIKELIHOOD / learned
+    before = LIKELIHOOD / learned + WARMUP / warmed
+    left = 60 * given.minutes * SHARE - before
     if left <= 0:
-        raise SystemExit(f"{arm}: likelihood alone takes {LIKELIHOOD / learned / 60:.1f} minutes: raise --minutes")
+        raise SystemExit(f"{arm}: likelihood and warm-up alone take {before / 60:.1f} minutes: raise --minutes")
     return int(left * played)
 
 
