@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from multigan.demo.results import Item, Made
-from multigan.errors import printable
+from multigan.errors import LimitError, UserError, printable
 
 KEYS = "1234qwerasdfzxcv"
 """Of the pads, row after row as they lie on a keyboard."""
@@ -136,6 +136,13 @@ def said(sentence: str, wrong: bool = False) -> str:
     """A sentence for the visitor."""
     role = 'role="alert" class="mg-said mg-wrong"' if wrong else 'role="status" class="mg-said"'
     return f"<p {role}>{words(sentence)}</p>" if sentence else ""
+
+
+def sentence_of(error: UserError) -> str:
+    """What a visitor is told, who can give a model no other limits."""
+    if isinstance(error, LimitError):
+        return f"{error.what} here: ask for less, or run it on a machine of your own with multigan generate."
+    return str(error)
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:

@@ -80,14 +80,15 @@ def _card(kept: Kept, at: int, shelf: Shelf, studio: Studio) -> str:
         f'aria-label="Let {escape(kept.place)} go">Remove</button>'
     )
     if kept.text is not None:
-        words = f'<span class="mg-line" dir="auto">{escape(kept.text)}</span>'
+        words = f'<span class="mg-line" dir="auto">{cards.words(kept.text)}</span>'
         caption = f'<figcaption><span class="mg-seed">seed {escape(kept.place)}</span></figcaption>'
         return f'<figure class="mg-kept-text">{words}{caption}{drop}</figure>'
     try:
         served = shelf.get(kept.model)
         made = studio.places(served, [Place.parse(kept.place)], kept.label, kept.told, kept.truncation)
     except UserError as error:
-        return f'<figure class="mg-kept-text"><figcaption>{escape(str(error))}</figcaption>{drop}</figure>'
+        refusal = cards.words(cards.sentence_of(error))
+        return f'<figure class="mg-kept-text"><figcaption>{refusal}</figcaption>{drop}</figure>'
     (item,) = made.items
     if made.modality == "audio":
         return cards.player(made, item, drop)
