@@ -35,6 +35,8 @@ SETTINGS = {
 """Of Gradio, which reads them when it is imported."""
 TERMINATED = 143
 THREADS = 32
+KEPT = (60, 600)
+"""Seconds between two looks for files that visitors sent without having them opened, and how old those may get."""
 SESSIONS = 200
 """Visitors of whom Gradio remembers what their page shows, a third of a megabyte each: who was here longest ago goes
 first. What they have kept lies in their browsers."""
@@ -64,8 +66,9 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
     shelf.first()
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    need("gradio", "demo")
     cache = Cache()
+    os.environ["GRADIO_TEMP_DIR"] = str(cache.uploads)
+    need("gradio", "demo")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that the results go with the process
     try:
@@ -89,7 +92,7 @@ def build(shelf: Shelf, studio: Studio) -> Any:
 
     from multigan.demo.pages.layout import lay_out
 
-    with gr.Blocks(title="multigan", fill_width=True, analytics_enabled=False) as blocks:
+    with gr.Blocks(title="multigan", fill_width=True, analytics_enabled=False, delete_cache=KEPT) as blocks:
         lay_out(blocks, shelf, studio)
     return blocks.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
 

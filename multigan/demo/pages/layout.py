@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ class Layout:
             served = self.shelf.upload(file, file.name)
         finally:
             file.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder of its own that Gradio gave it
+                file.parent.rmdir()
         names = [*self._choices(model), served.name]
         chosen, listed = gr.update(choices=names, value=served.name), gr.update(choices=names)
         sentence = f"{file.name} is a generator of {served.many}: it is chosen at the top of the page."
