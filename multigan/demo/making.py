@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +31,8 @@ MOST = {"image": 64, "audio": 32, "text": 256}
 """Samples in one request."""
 MOST_STEPS = 48
 """Of the way between two seeds."""
+ROOM = 2**25
+"""Numbers that all samples of one request consist of. They take twelve bytes each until they are written."""
 LONGEST = 4096
 """Symbols of a text in one request."""
 
@@ -58,7 +61,7 @@ class Studio:
     def samples(self, served: Served, n: int, options: Options) -> Made:
         """Samples `start` to `start + n` of a seed. options: what a command line asks for; `out` and `format` are not
         looked at. Raises UserError where something is out of range or unknown."""
-        _check(f"n {n}", n, MOST[served.modality], served.many)
+        _check(f"n {n}", n, most_of(served), served.many)
         if options.length is not None:
             _check(f"length {options.length}", options.length, LONGEST, "symbols")
         maker = maker_of(served.generator, replace(options, out=None, format=None, score=None))
@@ -135,7 +138,7 @@ class Studio:
         truncation: float | None = None,
     ) -> Made:
         """A place and `n - 1` others about it: the share `strength` of the way to seeded latents."""
-        _check(f"n {n}", n, MOST[served.modality], served.many)
+        _check(f"n {n}", n, most_of(served), served.many)
         if not 0 < strength <= 1:
             raise UserError(f"strength {strength:g} is out of range: choose a number above 0 and at most 1.")
         if len(place.steps) >= places.DEEPEST:
@@ -153,7 +156,7 @@ class Studio:
         truncation: float | None = None,
     ) -> Made:
         """The way between two places: an animation there and back of pictures, one sound of all of sounds."""
-        _check(f"steps {steps}", steps, MOST_STEPS, "steps")
+        _check(f"steps {steps}", steps, min(MOST_STEPS, max(1, fitting(served) - 1)), "steps")
         label, latent = _one_label(served, label), places.latent_of(served.generator)
         numbers.resolve(served.contract, told, 1)
 
@@ -190,6 +193,17 @@ class Studio:
     def _made(self, served: Served, make: Callable[[Path], None], *told: Any) -> Made:
         key = digest(served.digest.encode(), served.contract.name.encode(), json.dumps(told).encode())
         return Made.load(self.cache.get(key, make))
+
+
+def most_of(served: Served) -> int:
+    """Samples in one request of this model."""
+    return min(MOST[served.modality], fitting(served))
+
+
+def fitting(served: Served) -> int:
+    """Samples that have ROOM together, at least one."""
+    size = math.prod(axis for axis in served.contract.output.shape[1:] if isinstance(axis, int))
+    return max(1, ROOM // max(size, 1))
 
 
 def _texts(maker: Texts, n: int, began: float) -> tuple[list[Item], float]:

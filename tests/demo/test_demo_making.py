@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import hostile_onnx
 import numpy as np
 import pytest
 import soundfile
@@ -15,7 +16,7 @@ from multigan.demo import cards
 from multigan.demo.asked import IN_TURN, Drawn, asked, unknown
 from multigan.demo.compare import compare
 from multigan.demo.keeping import Kept, added, known, read, strip
-from multigan.demo.making import MOST, Studio, Walk
+from multigan.demo.making import MOST, Studio, Walk, most_of
 from multigan.demo.places import Place
 from multigan.demo.shelf import Shelf
 from multigan.errors import UserError
@@ -112,6 +113,21 @@ def test_a_mistake_is_a_sentence(
     with pytest.raises(UserError, match=words):
         studio.samples(shelf.get(model), n, Options(**options))
     assert len(studio.cache) == 0
+
+
+def test_of_large_samples_fewer_are_made_at_once(tmp_path: Path, studio: Studio) -> None:
+    """A file of a kilobyte could fill the memory: 64 of its pictures took six gigabytes."""
+    path = hostile_onnx.large(tmp_path / "large.onnx", side=1600)
+    shelf = Shelf(lambda: [path], device="cpu")
+    served = shelf.get("large")
+    assert Drawn.of(served).most == most_of(served) == 4
+    with pytest.raises(UserError, match="n 5 is out of range: here 1 to 4 pictures"):
+        studio.samples(served, 5, Options())
+    with pytest.raises(UserError, match="n 5 is out of range"):
+        studio.variations(served, Place(1), 0.5, 5)
+    with pytest.raises(UserError, match="steps 4 is out of range: here 1 to 3 steps"):
+        studio.way(served, [Place(1), Place(2)], 4)
+    assert most_of(Shelf(lambda: [hostile_onnx.large(path, 64)], device="cpu").get("large")) == MOST["image"]
 
 
 # --- controls ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import gradio as gr
 from multigan.demo import cards
 from multigan.demo.asked import EXACT, IN_TURN, label_of, whole
 from multigan.demo.compare import compare
-from multigan.demo.making import Studio
+from multigan.demo.making import Studio, most_of
 from multigan.demo.pages.answering import UNSEEN, answering, shown
 from multigan.demo.shelf import Shelf
 from multigan.making import Options
@@ -56,9 +56,10 @@ class Compare:
     def both(self, left: str, right: str, seed: Any, n: Any, label: Any) -> tuple[str, ...]:
         """Samples of both, and a table."""
         models = [self.shelf.get(name) for name in (left, right)]
-        count, options = whole({"n": n}, "n"), Options(seed=whole({"seed": seed}, "seed"), label=label_of(label))
-        made = [self.studio.samples(served, min(count, MOST), options) for served in models]
-        rows = compare(models, min(count, MOST), options)
+        count = min(whole({"n": n}, "n"), MOST, *map(most_of, models))
+        options = Options(seed=whole({"seed": seed}, "seed"), label=label_of(label))
+        made = [self.studio.samples(served, count, options) for served in models]
+        rows = compare(models, count, options)
         table = cards.table(["", *(served.name for served in models)], rows)
         heads = [f"<h3 class='mg-head'>{cards.words(served.name)}</h3>" for served in models]
         sides = [head + cards.plain(each) for head, each in zip(heads, made, strict=True)]

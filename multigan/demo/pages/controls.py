@@ -106,7 +106,7 @@ class Controls:
                 "step": 0.05,
                 "visible": bool(drawn.widest),
             },
-            "n": {"maximum": drawn.most, "value": FIRST[drawn.modality]},
+            "n": {"maximum": drawn.most, "value": min(FIRST[drawn.modality], drawn.most)},
             "top_k": {"maximum": max(drawn.symbols, 2), "value": max(drawn.symbols, 2), "visible": text},
             "top_p": {"visible": text},
             "length": {
