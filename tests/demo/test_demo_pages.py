@@ -216,6 +216,12 @@ def test_a_training_is_followed(visit: Callable[..., Any], folder: Path) -> None
     with (folder / "runs" / "learning" / "metrics.jsonl").open("a") as log:
         log.write('\n{"samples": 123456, "loss": 0.1}\n')
     said(page, "123,456", "#mg-training-status")  # by itself
+    make_run(folder / "runs", "later", 3)
+    page.reload()
+    page.wait_for_selector("#mg-results img")
+    tab(page, "Training")
+    said(page, "later is training", "#mg-training-status")  # and not the one that was the newest when the demo began
+    shutil.rmtree(folder / "runs" / "later")
 
 
 def test_an_upload_is_opened_or_refused_in_words(visit: Callable[..., Any], tmp_path: Path) -> None:
