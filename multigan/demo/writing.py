@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from multigan.demo.places import Place
@@ -19,7 +18,7 @@ from multigan.demo.served import Served
 from multigan.making.maker import plain
 from multigan.making.sounds import Sounds
 from multigan.pictures import enlarge, grid, to_image, to_uint8
-from multigan.sounds import DEPTHS, loudest_to_one, spectrogram
+from multigan.sounds import loudest_to_one, spectrogram, write_sound
 
 BARS = 96
 """Parts of a sound whose peaks are drawn."""
@@ -40,7 +39,7 @@ def write(served: Served, samples: Samples, items: Sequence[Item], folder: Path)
     rate = rate_of(served)
     views = spectrogram(samples)
     for stem, sound, view in zip(stems, samples, views, strict=True):
-        soundfile.write(folder / f"{stem}.wav", np.clip(sound.T, -1.0, 1.0), rate, subtype=DEPTHS[16])
+        write_sound(sound, rate, folder / f"{stem}.wav")
         to_image(view).save(folder / f"{stem}.png", compress_level=1)
     return [
         replace(
@@ -80,7 +79,7 @@ def film(served: Served, samples: Samples, folder: Path, stem: str, label: str |
         grid(enlarge(to_uint8(samples)), columns=min(len(samples), 8)).save(folder / f"{stem}-strip.png")
         return f"{stem}.gif", replace(item, file=f"{stem}.gif", view=f"{stem}-strip.png")
     rate, joined = rate_of(served), np.concatenate(list(samples), axis=1)
-    soundfile.write(folder / f"{stem}.wav", np.clip(joined.T, -1.0, 1.0), rate, subtype=DEPTHS[16])
+    write_sound(joined, rate, folder / f"{stem}.wav")
     grid(spectrogram(samples), columns=len(samples), gap=0).save(folder / f"{stem}.png")
     seconds = round(joined.shape[1] / rate, 4)
     return f"{stem}.wav", replace(item, file=f"{stem}.wav", view=f"{stem}.png", peaks=peaks(joined), seconds=seconds)

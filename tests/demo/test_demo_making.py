@@ -115,6 +115,20 @@ def test_a_mistake_is_a_sentence(
     assert len(studio.cache) == 0
 
 
+@pytest.mark.parametrize("model", ["tiny", "hits", "names"])
+def test_a_full_disk_is_said(model: str, shelf: Shelf, studio: Studio) -> None:
+    """A limit on a file's size stands for the disk's end."""
+    resource = pytest.importorskip("resource")
+    served, before = shelf.get(model), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"the result cannot be kept: .*Free some room"):
+            studio.samples(served, 2, Options())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(studio.samples(served, 2, Options()).items) == 2
+
+
 def test_of_large_samples_fewer_are_made_at_once(tmp_path: Path, studio: Studio) -> None:
     """A file of a kilobyte could fill the memory: 64 of its pictures took six gigabytes."""
     path = hostile_onnx.large(tmp_path / "large.onnx", side=1600)
