@@ -10,6 +10,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,10 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
     need("gradio", "demo")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that the results go with the process
-    try:
+    with ExitStack() as ending:
+        ending.callback(cache.close)
         blocks = build(shelf, Studio(cache))
+        ending.callback(blocks.close, verbose=False)  # first: results do not go while they are sent
         address = launch(blocks, cache, serving, port)
         say(f"multigan demo: {address} (Ctrl-C ends it)")
         if serving.share:
@@ -82,8 +85,6 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
             say(said)
         browse(address, serving.browse, say)
         blocks.block_thread()
-    finally:
-        cache.close()
 
 
 def build(shelf: Shelf, studio: Studio) -> Any:
@@ -123,7 +124,7 @@ def launch(blocks: Any, cache: Cache, serving: Serving, port: int) -> str:
             mcp_server=False,
             theme=gr.themes.Default(
                 primary_hue="blue", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"]
-            ),
+            ).set(body_text_color_subdued="*neutral_500"),  # Gradio's own is too pale on white to be read by all
             css=(ASSETS / "demo.css").read_text(encoding="utf-8"),
             head=f"<script>{(ASSETS / 'demo.js').read_text(encoding='utf-8')}</script>",
         )

@@ -130,10 +130,14 @@ def test_seeds_are_kept_varied_and_morphed(visit: Callable[..., Any]) -> None:
     page.wait_for_selector("#mg-kept figure >> nth=1")
     page.locator("#mg-vary").click()
     page.wait_for_selector("#mg-varied img")
-    said(page, "15 variations around 0#12")
+    said(page, "15 variations around 0#12", "#mg-vary-status")
     page.locator("#mg-morph").click()
     page.wait_for_selector("#mg-film img")
-    said(page, "From seed 0#2 to 0#12")
+    said(page, "From seed 0#2 to 0#12", "#mg-morph-status")
+    page.get_by_label("To seed").fill("x")
+    page.locator("#mg-morph").click()
+    said(page, "'x' is no seed", "#mg-morph-status")  # where the visitor looks
+    assert page.locator("#mg-film img").count() == 1
     with page.expect_download() as waited:
         page.locator("#mg-film .mg-link", has_text="GIF").click()
     assert Path(waited.value.path()).read_bytes()[:6] == b"GIF89a"
@@ -207,6 +211,29 @@ def test_two_models_are_compared(visit: Callable[..., Any]) -> None:
     assert page.locator("#mg-compare-left img").count() == 8
 
 
+def test_two_precisions_are_compared_by_label_at_once(browser: Any, tmp_path: Path) -> None:
+    """Also by who comes after the models were read again, which the demo did not know when it was started."""
+    for name in ("tiny", "tiny-fp16"):
+        tiny_onnx.write(tmp_path / f"{name}.onnx")
+    with serving(["-m", "multigan", "demo", ".", "--no-browser", "--device", "cpu"], tmp_path) as address:
+        for visitor in range(2):
+            page = browser.new_page()
+            page.goto(address)
+            page.wait_for_selector("#mg-results img")
+            tab(page, "Compare")
+            page.locator("#mg-compare-label input").click()
+            page.get_by_role("option", name="dog", exact=True).click()
+            page.locator("#mg-compare").click()
+            said(page, "none", "#mg-compare-table")
+            assert page.locator("#mg-compare-right img[alt*=dog]").count() == 8
+            page.locator("#mg-right input").click()
+            assert page.get_by_role("option", name="tiny-int8", exact=True).count() == visitor
+            tiny_onnx.write(tmp_path / "tiny-int8.onnx")
+            page.locator("#mg-again").click()
+            said(page, "New: tiny-int8" if visitor == 0 else "Nothing has changed|Read again", "#mg-message")
+            page.close()
+
+
 def test_a_training_is_followed(visit: Callable[..., Any], folder: Path) -> None:
     page = visit()
     tab(page, "Training")
@@ -234,8 +261,21 @@ def test_an_upload_is_opened_or_refused_in_words(visit: Callable[..., Any], tmp_
     mine = tiny_onnx.write(tmp_path / "mine.onnx", scale=0.7)
     page.locator("#mg-upload input[type=file]").set_input_files(mine)
     said(page, "mine.onnx is a generator of pictures", "#mg-upload-status")
-    assert page.locator("#mg-model input").input_value().startswith("mine (")
+    name = page.locator("#mg-model input").input_value()
+    assert name.startswith("mine (")
     tab(page, "Create")
+    choose(page, "tiny", "img")
+    page.locator("#mg-again").click()  # what is not chosen now can be chosen again
+    said(page, "Nothing has changed", "#mg-message")
+    tab(page, "Compare")
+    for side, chosen in (("left", "tiny"), ("right", name)):
+        page.locator(f"#mg-{side} input").click()
+        page.get_by_role("option", name=chosen, exact=True).click()
+    page.locator("#mg-compare-label input").wait_for()
+    page.locator("#mg-compare").click()
+    said(page, "signal to noise", "#mg-compare-table")
+    tab(page, "Create")
+    choose(page, name, "img")
     seed = page.get_by_label("Seed", exact=True).first
     seed.fill("3")
     seed.press("Enter")
@@ -284,6 +324,19 @@ def test_it_fits_and_can_be_read(width: int, scheme: str, visit: Callable[..., A
         fits(page, width, f"{name}-{scheme}-{width}")
 
 
+CONTRAST = """(element) => {
+  const light = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((each) => each / 255)
+    .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, each, at) => sum + each * [0.2126, 0.7152, 0.0722][at], 0);
+  const sides = [getComputedStyle(element).color, getComputedStyle(document.body).backgroundColor].map(light);
+  return (Math.max(...sides) + 0.05) / (Math.min(...sides) + 0.05);
+}"""
+"""Of WCAG 2, between a text and the page."""
+
+
 def fits(page: Any, width: int, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for place in (".mg-title p", ".mg-said", ".mg-seed", ".mg-hint"):
+        for each in page.locator(f"{place} >> visible=true").all()[:2]:
+            assert each.evaluate(CONTRAST) >= 4.5, (name, place)
     pages.shot(page, f"demo-{name}")

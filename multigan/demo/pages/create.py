@@ -55,6 +55,7 @@ class Create:
                 self.around = gr.Textbox("0", label="Around", info="A seed such as 7, or 7#3 for its sample 3.")
                 self.strength = gr.Slider(0.05, 1, 0.3, step=0.05, label="Strength")
                 self.vary = gr.Button("Make variations", elem_id="mg-vary")
+                self.vary_status = shown(name="mg-vary-status")
                 self.varied = shown(name="mg-varied", picks=True)
             with gr.Column(min_width=320):
                 shown("<h3 class='mg-head'>Morph</h3>")
@@ -63,6 +64,7 @@ class Create:
                     self.right = gr.Textbox("1", label="To seed", min_width=90)
                 self.steps = gr.Slider(2, MOST_STEPS, 16, step=1, label="Steps")
                 self.morph = gr.Button("Make the way", elem_id="mg-morph")
+                self.morph_status = shown(name="mg-morph-status")
                 self.film = shown(name="mg-film")
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -82,7 +84,7 @@ class Create:
                 **UNSEEN,
             )
         told = [self.model, self.kept, *controls.components]
-        varied, film = [self.status, self.varied], [self.status, self.film]
+        varied, film = self._further_drawn[:2], self._further_drawn[2:]
         self.vary.click(self.variations, [self.around, self.strength, *told], varied, **UNSEEN)
         self.morph.click(self.way, [self.left, self.right, self.steps, *told], film, **UNSEEN)
 
@@ -100,16 +102,21 @@ class Create:
     @property
     def drawn(self) -> list[Any]:
         """What changes with the model."""
-        return [self.status, self.results, self.further, self.varied, self.film, *self.controls.drawn]
+        return [self.status, self.results, self.further, *self._further_drawn, *self.controls.drawn]
 
-    changing = 5 + Controls.changing
+    @property
+    def _further_drawn(self) -> list[Any]:
+        """What is made below the samples, each after the sentence on it."""
+        return [self.vary_status, self.varied, self.morph_status, self.film]
+
+    changing = 7 + Controls.changing
     """How many components `drawn` are."""
 
     def updates(self, served: Served) -> list[Any]:
         """Of `drawn`, for another model: its first samples, with every control as it begins."""
         samples = self.made(served.name, self.controls.beginning(served))
         latent = gr.update(visible=served.contract.input("latent") is not None)
-        return [*samples, latent, "", "", *self.controls.updates(served)]
+        return [*samples, latent, "", "", "", "", *self.controls.updates(served)]
 
     def named(self, values: Sequence[Any]) -> dict[str, Any]:
         """The controls' values by their names."""
