@@ -169,7 +169,7 @@ def address(path: Path) -> str:
 
 def _picks(item: Item) -> str:
     label = "" if item.label is None else f' data-label="{escape(item.label)}"'
-    told = "" if item.told is None else f' data-told="{item.told:g}"'
+    told = "" if item.told is None else f' data-told="{item.told:.9g}"'
     return f'data-place="{escape(item.place)}"{label}{told} title="Keep {_named(item)}"'
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from multigan import noise
 from multigan.demo import places, writing
@@ -86,16 +87,16 @@ class Studio:
         labels = None if maker.classes is None else [maker.classes[i % len(maker.classes)] for i in range(n)]
         samples = served.generator.sample(n, options.seed, labels, options.truncation, maker.batch, start, told)
         took = 1000 * (time.perf_counter() - began)
-        classes, bounds = resolve(contract, labels, n, start), numbers.bounds_of(contract)
-        if bounds is not None and told is None:
-            told = noise.numbers(bounds, start, n, len(contract.labels)).astype(np.float64)
+        classes = resolve(contract, labels, n, start)
+        if told is None:
+            told = _numbers_in_turn(served, start, n)
         items = [
             Item(
                 str(Place(options.seed, start + index)),
                 options.seed,
                 start + index,
                 None if classes is None else contract.labels[classes[index]],
-                None if told is None else round(float(told[index]), 4),
+                None if told is None else _short(told[index]),
             )
             for index in range(n)
         ]
@@ -217,6 +218,25 @@ def _texts(maker: Texts, n: int, began: float) -> tuple[list[Item], float]:
         )
         for each in drawn
     ], took  # fmt: skip
+
+
+def in_turn(served: Served, index: int) -> tuple[str | None, float | None]:
+    """The class and the number that a sample has where they take turns."""
+    classes, told = resolve(served.contract, None, 1, index), _numbers_in_turn(served, index, 1)
+    label = None if classes is None else served.contract.labels[classes[0]]
+    return label, None if told is None else _short(told[0])
+
+
+def _numbers_in_turn(served: Served, start: int, n: int) -> NDArray[np.float64] | None:
+    bounds = numbers.bounds_of(served.contract)
+    if bounds is None:
+        return None
+    return noise.numbers(bounds, start, n, len(served.contract.labels)).astype(np.float64)
+
+
+def _short(told: np.floating[Any]) -> float:
+    """A number without digits that the graph, which takes float32, does not see."""
+    return float(f"{told:.9g}")
 
 
 def _one_label(served: Served, label: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from multigan.demo import cards
 from multigan.demo.asked import IN_TURN, Drawn, asked, unknown
 from multigan.demo.compare import compare
 from multigan.demo.keeping import Kept, added, known, read, strip
-from multigan.demo.making import MOST, Studio, Walk, most_of
+from multigan.demo.making import MOST, Studio, Walk, in_turn, most_of
 from multigan.demo.places import Place
 from multigan.demo.shelf import Shelf
 from multigan.errors import UserError
@@ -113,6 +114,25 @@ def test_a_mistake_is_a_sentence(
     with pytest.raises(UserError, match=words):
         studio.samples(shelf.get(model), n, Options(**options))
     assert len(studio.cache) == 0
+
+
+def test_a_place_has_the_class_and_the_number_that_its_sample_has(shelf: Shelf, studio: Studio) -> None:
+    """Which a visitor sees in the gallery, where they take turns."""
+    for model in ("tiny", "hits"):
+        served = shelf.get(model)
+        for item in studio.samples(served, 7, Options(seed=7, start=1)).items:
+            assert in_turn(served, item.number) == (item.label, item.told)
+    assert in_turn(shelf.get("names"), 3) == (None, None)
+
+
+def test_a_kept_number_is_the_one_that_the_model_was_told(shelf: Shelf, studio: Studio) -> None:
+    made = studio.samples(shelf.get("hits"), 1, Options(number="47.1234567"))
+    (item,) = made.items
+    assert item.told is not None
+    assert np.float32(item.told) == np.float32(47.1234567)
+    shown = re.search('data-told="([^"]*)"', cards.shown(made))
+    assert shown
+    assert float(shown[1]) == item.told
 
 
 @pytest.mark.parametrize("model", ["tiny", "hits", "names"])

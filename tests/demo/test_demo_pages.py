@@ -128,9 +128,14 @@ def test_seeds_are_kept_varied_and_morphed(visit: Callable[..., Any]) -> None:
     page.wait_for_selector("#mg-kept figure")
     page.locator("#mg-results .mg-pick").nth(12).click()
     page.wait_for_selector("#mg-kept figure >> nth=1")
+    page.get_by_label("Around").fill("3#4")  # which was not kept: it has the class that it has in the gallery
     page.locator("#mg-vary").click()
-    page.wait_for_selector("#mg-varied img")
+    said(page, "15 variations around 3#4", "#mg-vary-status")
+    assert page.locator("#mg-varied img[alt='seed 3 #4, 4']").count() == 1
+    page.get_by_label("Around").fill("0#12")
+    page.locator("#mg-vary").click()
     said(page, "15 variations around 0#12", "#mg-vary-status")
+    page.wait_for_selector("#mg-varied img[alt='seed 0 #12, 2']")
     page.locator("#mg-morph").click()
     page.wait_for_selector("#mg-film img")
     said(page, "From seed 0#2 to 0#12", "#mg-morph-status")

@@ -11,7 +11,7 @@ import gradio as gr
 from multigan.demo import cards
 from multigan.demo.asked import Drawn, asked, label_of, real, truncation_of, unknown, whole
 from multigan.demo.keeping import Kept, added, known, read, strip
-from multigan.demo.making import MOST_STEPS, Studio
+from multigan.demo.making import MOST_STEPS, Studio, in_turn
 from multigan.demo.pages.answering import UNSEEN, answering, shown
 from multigan.demo.pages.controls import Controls
 from multigan.demo.places import Place
@@ -174,10 +174,11 @@ class Create:
     def _further_told(
         self, served: Served, kept: Any, place: Place, values: Mapping[str, Any]
     ) -> tuple[str | None, float | None, float | None]:
-        """Class, number and truncation: as a control says, else as the place was kept."""
+        """Class, number and truncation: as a control says, else as the place was kept, else as they take turns."""
         drawn, before = Drawn.of(served), known(read(kept), served.name, str(place))
         label = label_of(values["label"]) if drawn.labels else None
         told = None if drawn.low is None or values["in_turn"] else real(values, "number")
         if before is not None:
             label, told = label or before.label, before.told if told is None else told
-        return label, told, truncation_of(drawn, values)
+        turn = in_turn(served, place.index)
+        return label or turn[0], turn[1] if told is None else told, truncation_of(drawn, values)
