@@ -102,6 +102,8 @@ def launch(blocks: Any, cache: Cache, serving: Serving, port: int) -> str:
     """Start serving in a thread; the address."""
     import gradio as gr
 
+    from multigan.demo import guarding
+
     gr.set_static_paths([cache.folder])  # served as they lie there, never copied
     font = ["ui-sans-serif", "system-ui", "sans-serif"]
     try:
@@ -122,6 +124,7 @@ def launch(blocks: Any, cache: Cache, serving: Serving, port: int) -> str:
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
+            app_kwargs=guarding.SETTINGS,
             theme=gr.themes.Default(
                 primary_hue="blue", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"]
             ).set(body_text_color_subdued="*neutral_500"),  # Gradio's own is too pale on white to be read by all

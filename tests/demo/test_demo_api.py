@@ -92,6 +92,20 @@ def test_a_mistake_is_an_error_with_a_sentence(asked: dict[str, object], words: 
     assert words in text
 
 
+def test_a_parameter_that_there_is_not_is_said(address: str) -> None:
+    answer = httpx.post(f"{address}/gradio_api/call/v2/generate", json={"labels": "5"}, timeout=60)
+    assert answer.status_code == 422
+    assert "`labels` is not a valid" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "place", ["file=https://example.org/x", "file/http://example.org/x", "file=HTTPS:%2F%2Fexample.org"]
+)
+def test_nothing_of_other_sites_is_fetched_for_a_visitor(place: str, address: str) -> None:
+    answer = httpx.get(f"{address}/gradio_api/{place}", timeout=60)
+    assert (answer.status_code, answer.json()["detail"]) == (403, "only files of this demo are given out.")
+
+
 def test_what_visitors_send_lies_in_a_private_folder_that_goes(address: str) -> None:
     sent = httpx.post(f"{address}/gradio_api/upload", files={"files": ("../mine.onnx", b"mine")}, timeout=60)
     (path,) = sent.json()
