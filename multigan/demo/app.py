@@ -36,6 +36,7 @@ SETTINGS = {
 """Of Gradio, which reads them when it is imported."""
 TERMINATED = 143
 THREADS = 32
+"""In which requests are worked on."""
 KEPT = (60, 600)
 """Seconds between two looks for files that visitors sent without having them opened, and how old those may get."""
 SESSIONS = 200

@@ -47,10 +47,10 @@ def read(raw: Any) -> list[dict[str, Any]]:
     """What a visitor's browser has kept; what is not of that form is left out."""
     found = []
     for each in raw if isinstance(raw, list) else []:
-        with suppress(UserError, LookupError, TypeError, ValueError, AttributeError):
+        with suppress(UserError, LookupError, TypeError, ValueError, AttributeError, OverflowError):
             kept = Kept.clicked(str(each["model"])[:200], each, each.get("truncation"))
-            if kept.truncation is None or isinstance(kept.truncation, int | float):
-                found.append(asdict(kept))
+            told = {} if kept.truncation is None else {"truncation": float(kept.truncation)}
+            found.append(asdict(kept) | told)
     return found[-MOST:]
 
 

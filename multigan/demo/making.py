@@ -69,12 +69,13 @@ class Studio:
 
         def make(folder: Path) -> None:
             began = time.perf_counter()
+            stem = f"{plain(served.contract.name)}-seed{options.seed}"
+            joined = None
             if isinstance(maker, Texts):
                 items, took = _texts(maker, n, began)
+                joined = writing.join(items, folder, stem)
             else:
                 items, took = self._files(served, cast(FileMaker, maker), n, folder, began)
-            stem = f"{plain(served.contract.name)}-seed{options.seed}"
-            joined = writing.join(served.modality, items, folder, stem)
             archive = pack(folder, f"{stem}-{n}-{served.many}.zip")
             Made(folder, served.modality, items, took, archive, joined).save()
 

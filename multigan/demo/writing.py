@@ -49,10 +49,8 @@ def write(served: Served, samples: Samples, items: Sequence[Item], folder: Path)
     ]
 
 
-def join(modality: str, items: Sequence[Item], folder: Path, stem: str) -> str | None:
-    """One file more that shows all: of texts a list and a .jsonl."""
-    if modality != "text":
-        return None
+def join(items: Sequence[Item], folder: Path, stem: str) -> str:
+    """Texts as a list, whose name is given, and as a .jsonl."""
     (folder / f"{stem}.txt").write_text("".join(f"{_line(item.text)}\n" for item in items), encoding="utf-8")
     lines = [
         {

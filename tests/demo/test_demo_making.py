@@ -211,7 +211,17 @@ def test_what_is_kept_is_shown_and_goes_when_it_is_too_much(shelf: Shelf, studio
     assert read(kept) == kept
 
 
-@pytest.mark.parametrize("raw", [None, "x", [None, 3, {}], [{"model": "tiny", "place": "<img>"}], [{"place": "7"}]])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        "x",
+        [None, 3, {}],
+        [{"model": "tiny", "place": "<img>"}],
+        [{"place": "7"}],
+        [{"model": "tiny", "place": "7", "truncation": 10**400}],
+    ],
+)
 def test_what_a_browser_says_it_kept_is_not_trusted(raw: Any) -> None:
     assert read(raw) == []
 
