@@ -44,6 +44,12 @@ class Served:
         """What its samples are called."""
         return MANY[self.modality]
 
+    @property
+    def size(self) -> str:
+        """Of its file, in words."""
+        count = self.stamp[1]
+        return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
     def state(self) -> Literal["same", "changed", "gone"]:
         """What has become of its file."""
         if self.uploaded:

@@ -240,5 +240,6 @@ def test_models_are_compared_on_the_same_seeds(shelf: Shelf) -> None:
     same = {row[0]: row[1:] for row in compare([tiny, tiny], 3, Options(seed=1))}
     assert same["Difference"][1] == "none"
     assert "ms" in same["Time for 1"][0]
+    assert same["Size of the file"][0].endswith(" kB")  # and not 0.00 MB
     other = compare([tiny, hits], 2, Options())
     assert other[-1][-1] == "another kind of samples"
