@@ -73,6 +73,9 @@ class Create:
         controls = self.controls
         inputs, made = [self.model, *controls.components], [self.status, self.results]
         gr.on(controls.triggers, self.generate, inputs, made, trigger_mode="always_last", **UNSEEN)
+        # A number that is chosen is the one of all samples.
+        alone = controls.number.release(None, None, controls.in_turn, js="() => false", **UNSEEN)
+        alone.then(self.generate, inputs, made, trigger_mode="always_last", **UNSEEN)
         controls.random.click(self.another, inputs, [*made, controls.seed], **UNSEEN)
         keeping = [self.status, self.strip, self.kept, self.around, self.left, self.right]
         for clicked in (self.results, self.varied, self.strip):
