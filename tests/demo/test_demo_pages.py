@@ -212,6 +212,10 @@ def test_a_walk_is_live(visit: Callable[..., Any]) -> None:
     page.locator("#mg-home").click()
     said(page, "Seed 0#0", "#mg-explore-status")
     assert page.locator("#mg-explore img").get_attribute("src") == source
+    page.locator("#mg-model input").click()
+    page.get_by_role("option", name="names", exact=True).click()
+    said(page, "Temperature 1", "#mg-explore-status")  # another model begins at once
+    assert page.locator("#mg-explore .mg-line").count() == 16
 
 
 def test_two_models_are_compared(visit: Callable[..., Any]) -> None:

@@ -66,8 +66,12 @@ class Layout:
         create, explore, again = self.create, self.explore, [self.message, self.model]
         chosen = [self.about, *create.drawn, *explore.drawn]
         compared = [self.compare.left, self.compare.right]
-        self.model.input(self.choose, self.model, [self.message, *chosen], **UNSEEN)
-        self.again.click(self.look_again, [self.model, self.mine], [*again, *compared, *chosen], **UNSEEN)
+        changed = [
+            self.model.input(self.choose, self.model, [self.message, *chosen], **UNSEEN),
+            self.again.click(self.look_again, [self.model, self.mine], [*again, *compared, *chosen], **UNSEEN),
+        ]
+        for event in changed:  # the visitor may be looking at the walk
+            event.then(explore.here, explore.inputs, [explore.status, explore.result], **UNSEEN)
         given = [self.upload.status, self.upload.file, self.mine, self.model, *compared, *chosen]
         waiting = {**UNSEEN, "show_progress": "full", "show_progress_on": self.upload.file}
         self.upload.file.upload(self.uploaded, [self.upload.file, self.mine], given, concurrency_limit=1, **waiting)
