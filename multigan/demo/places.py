@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from multigan import noise
 from multigan.contract import Input
 from multigan.errors import UserError
+from multigan.files import digest
 from multigan.runtime import Generator, interpolation
 
 DEEPEST = 8
 """Variations of variations."""
+LONGEST_STEM = 48
+"""Letters: two of them and a model's name, or one and a class's, are the name of a file."""
 VARIATIONS = 2**31
 """The stream of the noise that variations move towards; those of variations of variations follow it."""
 DIRECTIONS = 2**30
@@ -55,9 +58,10 @@ class Place:
 
     @property
     def stem(self) -> str:
-        """As part of a file's name."""
+        """As part of a file's name; of variations of variations the end is a digest, since names may not be long."""
         steps = "".join(f"-variation{number}at{share:.2f}" for number, share in self.steps)
-        return f"seed{self.seed}-{self.index:04d}{steps}"
+        whole = f"seed{self.seed}-{self.index:04d}{steps}"
+        return whole if len(whole) <= LONGEST_STEM else f"{whole[: LONGEST_STEM - 13]}-{digest(whole.encode())[:12]}"
 
     def varied(self, number: int, strength: float) -> Place:
         """A variation of this place."""

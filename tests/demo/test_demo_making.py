@@ -135,6 +135,16 @@ def test_a_kept_number_is_the_one_that_the_model_was_told(shelf: Shelf, studio: 
     assert float(shown[1]) == item.told
 
 
+def test_variations_of_variations_have_names_that_a_disk_takes(shelf: Shelf, studio: Studio) -> None:
+    place = Place(2**64 - 1, 10**15)
+    for number in range(7):
+        place = place.varied(10**8 + number, 0.35)
+    for served in (shelf.get("tiny"), shelf.get("hits")):
+        made = studio.variations(served, place, 0.3, 4)
+        assert len({item.file for item in made.items}) == 4
+        studio.way(served, [place.varied(1, 0.5), place.varied(2, 0.5)], 2)
+
+
 @pytest.mark.parametrize("model", ["tiny", "hits", "names"])
 def test_a_full_disk_is_said(model: str, shelf: Shelf, studio: Studio) -> None:
     """A limit on a file's size stands for the disk's end."""
