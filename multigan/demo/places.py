@@ -45,7 +45,8 @@ class Place:
         if found is None:
             raise UserError(f"{text[:40]!r} is no seed: write one such as 7, or 7#3 for sample 3 of seed 7.")
         steps = [part.split("@") for part in found[3].split("~")[1:]]
-        made = cls(int(found[1]), int(found[2] or 0), tuple((int(number), float(share)) for number, share in steps))
+        moved = tuple((int(number), round(float(share), 2)) for number, share in steps)  # as it is written
+        made = cls(int(found[1]), int(found[2] or 0), moved)
         if made.seed >= noise.SEEDS or made.index >= noise.SAMPLES - 1:
             raise UserError(f"{text[:40]!r} is out of range: seeds end at {noise.SEEDS - 1}.")
         if len(made.steps) > DEEPEST or any(share > 1 for _, share in made.steps):
