@@ -22,6 +22,14 @@ class AbsentColumnError(UserError):
         self.key = key
 
 
+class LimitError(UserError):
+    """A model goes beyond a limit. what: a clause that says which, for those who know another mend than `mend`."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}: {mend}.")
+        self.what, self.mend = what, mend
+
+
 def printable(text: str) -> str:
     """`text` as it may be shown on a terminal: each control character, invisible mark and line break is U+FFFD.
 

@@ -37,14 +37,18 @@ def save_sound(sound: Sounds, rate: int, path: Path, bits: int = 16) -> None:
 
     Raises UserError where the folder cannot be written.
     """
+    with replacing(path) as temporary:
+        write_sound(sound, rate, temporary, bits)
+
+
+def write_sound(sound: Sounds, rate: int, path: Path, bits: int = 16) -> None:
+    """Write a sound as `save_sound` does, under its own name at once. Raises OSError where it cannot be written."""
     import soundfile
 
-    subtype = DEPTHS[bits]
-    with replacing(path) as temporary:
-        try:
-            soundfile.write(temporary, np.clip(sound.T, -1.0, 1.0), rate, subtype=subtype)
-        except soundfile.LibsndfileError as error:
-            raise OSError(str(error)) from error
+    try:
+        soundfile.write(path, np.clip(sound.T, -1.0, 1.0), rate, subtype=DEPTHS[bits])
+    except soundfile.LibsndfileError as error:
+        raise OSError(str(error)) from error
 
 
 def check_format(name: str, bits: int = 16) -> str:

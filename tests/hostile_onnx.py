@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
 import tiny_onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from multigan.contract import KEY, Output
 
 Spoil = Callable[[onnx.ModelProto], None]
 Node = onnx.NodeProto
@@ -45,6 +48,29 @@ def huge(model: onnx.ModelProto, side: int, from_latent: bool) -> None:
     else:
         nodes[0].input[0] = "side"
     _into_the_latent(model, nodes, "total")
+
+
+def large(path: Path, side: int) -> Path:
+    """Write a small file that is in order, whose pictures are large: each of one colour."""
+    output = Output("image", "float32", ["batch", 3, side, side], -1.0, 1.0)
+    stored = {"axis": [1], "point": [-1, 1, 1, 1], "shape": [1, 3, side, side]}
+    nodes = [
+        helper.make_node("ReduceMean", ["latent", "axis"], ["mean"]),
+        helper.make_node("Reshape", ["mean", "point"], ["colour"]),
+        helper.make_node("Tanh", ["colour"], ["bounded"]),
+        helper.make_node("Expand", ["bounded", "shape"], ["image"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "large",
+        [helper.make_tensor_value_info("latent", TensorProto.FLOAT, ["batch", tiny_onnx.SIZE])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, output.shape)],
+        [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in stored.items()],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    helper.set_model_props(made, {KEY: tiny_onnx.contract(conditional=False, output=output).to_json()})
+    path.write_bytes(made.SerializeToString())
+    return path
 
 
 def endless(model: onnx.ModelProto) -> None:

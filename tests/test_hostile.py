@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import multigan
 from multigan.cli import run
 from multigan.contract import FORMAT
-from multigan.errors import UserError
+from multigan.errors import LimitError, UserError
 from multigan.runtime import UPLOADED, Trust, load, onnx_file
 from multigan.runtime.trust import LONGEST
 
@@ -277,7 +277,7 @@ def test_a_limit_on_memory_holds(tmp_path: Path, isolated: bool) -> None:
     path = _write(tmp_path / "model.onnx", partial(hostile.huge, side=2**28, from_latent=True))
     trust = Trust(memory=2**28, isolated=isolated)
     model = load(path, "cpu", threads=1, trust=trust)
-    with pytest.raises(UserError, match=r"more memory than the 0\.3 GB"):
+    with pytest.raises(LimitError, match=r"more memory than the 0\.3 GB"):
         model.sample(1)
     assert len(load(_write(path, lambda _: None), "cpu", threads=1, trust=trust).sample(3)) == 3
 
@@ -292,6 +292,7 @@ def test_a_loop_that_never_ends(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert time.monotonic() - begun < 20
     said = capsys.readouterr().err
     assert "was stopped after 0.5 s" in said
+    assert "more time (--seconds)." in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

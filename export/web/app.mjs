@@ -3,7 +3,7 @@
 import { element, plain } from "./dom.mjs";
 import { Controls } from "./controls.mjs";
 import { Engine } from "./engine.mjs";
-import { Morph } from "./morph.mjs";
+import { MOST_STEPS, Morph } from "./morph.mjs";
 import { UserError, printable } from "./mistakes.mjs";
 import { inputOf } from "./contract.mjs";
 import { factsOf, sizeOf } from "./facts.mjs";
@@ -25,6 +25,7 @@ function show(error) {
   if (!(error instanceof UserError)) console.error(error);
   at("error").textContent = error instanceof UserError ? error.message :
     `Something went wrong that is no mistake of yours: ${error?.message ?? error}`;
+  at("error").scrollIntoView({ block: "nearest" }); // on a phone it may be far from what was touched
 }
 
 // Runs a task with the button to stop it; a newer task makes the older one's end unimportant.
@@ -86,10 +87,17 @@ function open(name, source) {
       [page.source, page.opened, page.contract] = [source, true, contract];
       build(contract, name, size);
     } finally {
-      if (current()) bar.hidden = true;
+      if (current()) loaded();
     }
+    say(`Making ${page.view.many} \u2026`);
     await generate(current);
   });
+}
+
+// The loading has ended; a model that was not opened is no longer the chosen one, so that it can be chosen again.
+function loaded() {
+  at("loading").hidden = true;
+  if (!page.contract) at("models").value = "";
 }
 
 // How a model's samples are shown: of large ones fewer, and fewer at once.
@@ -98,7 +106,8 @@ function viewOf({ modality, output: { shape } }) {
   const values = shape.slice(1).reduce((all, axis) => all * (typeof axis === "number" ? axis : 1), 1);
   const held = (count, room) => Math.max(1, Math.min(count, Math.floor(room / values)));
   const most = held(view.most, MOST_VALUES);
-  return { ...view, most, usual: Math.min(view.usual, most), batch: held(view.batch, BATCH_VALUES) };
+  const steps = Math.max(1, held(MOST_STEPS + 1, MOST_VALUES) - 1);
+  return { ...view, most, steps, usual: Math.min(view.usual, most), batch: held(view.batch, BATCH_VALUES) };
 }
 
 function build(contract, name, size) {
@@ -110,7 +119,7 @@ function build(contract, name, size) {
   at("ask").hidden = at("made").hidden = false;
   if (inputOf(contract, "latent")) {
     const conditions = () => page.controls.conditions();
-    at("way").replaceChildren(new Morph(contract, engine, { conditions, work, say }).element);
+    at("way").replaceChildren(new Morph(contract, engine, view, { conditions, work, say }).element);
   }
 }
 
@@ -167,7 +176,8 @@ function stop() {
   page.turn++;
   page.opened = false;
   engine.stop();
-  at("stop").hidden = at("loading").hidden = true;
+  at("stop").hidden = true;
+  loaded();
   delete document.body.dataset.busy;
   say(page.contract ? "Stopped." : "Stopped: choose a model.");
 }

@@ -20,7 +20,8 @@ export async function listed() {
 
 // The bytes of a model on this site. told(share): is called as they come, with null where their number is unknown.
 export async function fetchModel(address, told) {
-  const url = new URL(address, location.href);
+  const url = URL.canParse(address, location.href) ? new URL(address, location.href) : null;
+  if (url === null) throw new UserError(`${printable(address)} is no address: choose a model of the list.`);
   if (url.origin !== location.origin) {
     throw new UserError("A model is loaded from this page\u2019s own site alone: download the file and open it here.");
   }

@@ -6,18 +6,19 @@ import { toPixels, canvasOf } from "./picture.mjs";
 import { playerOf } from "./sound.mjs";
 import { seedOf, wholeNumber } from "./mistakes.mjs";
 
-const MOST_STEPS = 120;
+export const MOST_STEPS = 120;
 const FRAMES = 12; // a second
 
 export class Morph {
-  // conditions: gives class, number and truncation. work(task): runs a task and shows its mistakes. say: tells.
-  constructor(contract, engine, { conditions, work, say }) {
+  // view: how many samples go through the graph at once, and of how many steps a way may be. conditions: gives class,
+  // number and truncation. work(task): runs a task and shows its mistakes. say: tells.
+  constructor(contract, engine, { batch, steps }, { conditions, work, say }) {
     [this.contract, this.engine, this.conditions] = [contract, engine, conditions];
     [this.work, this.say] = [work, say];
+    [this.batch, this.most] = [batch, steps];
     const pictures = contract.modality === "image";
-    this.batch = pictures ? 16 : 1;
     [this.from, this.to] = [number(7), number(8)];
-    this.steps = number(pictures ? 24 : 8);
+    this.steps = number(Math.min(pictures ? 24 : 8, this.most));
     this.slider = element("input", { type: "range", min: 0, max: 1, value: 0, step: 1 });
     this.stage = element("div", { className: "stage" });
     this.toggle = element("button", { type: "button" }, "Play");
@@ -25,7 +26,7 @@ export class Morph {
     if (pictures) this.way.append(this.toggle);
     const make = element("button", { type: "submit" }, "Make the way");
     const form = element("form", {}, element("div", { className: "fields" }, field("From seed", this.from),
-      field("To seed", this.to), field("Steps", this.steps, `1 to ${MOST_STEPS}`)), make);
+      field("To seed", this.to), field("Steps", this.steps, `1 to ${this.most}`)), make);
     form.onsubmit = (event) => {
       event.preventDefault();
       this.work((current) => this.make(current));
@@ -42,7 +43,7 @@ export class Morph {
   async make(current) {
     this.stop();
     const seeds = [seedOf(this.from.value), seedOf(this.to.value)];
-    const steps = wholeNumber("The number of steps", this.steps.value, 1, MOST_STEPS);
+    const steps = wholeNumber("The number of steps", this.steps.value, 1, this.most);
     this.say("Making the way \u2026");
     const frames = [];
     for (let first = 0; first <= steps; first += this.batch) {

@@ -20,7 +20,7 @@ def rows(served: Served) -> list[tuple[str, str]]:
     contract, drawn = served.contract, Drawn.of(served)
     found = [
         ("Name", contract.name),
-        ("File", f"{served.path.name}, {served.stamp[1] / 1e6:.2f} MB"),
+        ("File", f"{served.path.name}, {served.size}"),
         ("Makes", makes(served)),
         ("Trained on", f"{contract.samples_seen:,} samples"),
         ("Written by", f"multigan {contract.version or 'of unknown version'}"),

@@ -10,6 +10,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ SETTINGS = {
 """Of Gradio, which reads them when it is imported."""
 TERMINATED = 143
 THREADS = 32
+"""In which requests are worked on."""
+KEPT = (60, 600)
+"""Seconds between two looks for files that visitors sent without having them opened, and how old those may get."""
 SESSIONS = 200
 """Visitors of whom Gradio remembers what their page shows, a third of a megabyte each: who was here longest ago goes
 first. What they have kept lies in their browsers."""
@@ -64,12 +68,15 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
     shelf.first()
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    need("gradio", "demo")
     cache = Cache()
+    os.environ["GRADIO_TEMP_DIR"] = str(cache.uploads)
+    need("gradio", "demo")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that the results go with the process
-    try:
+    with ExitStack() as ending:
+        ending.callback(cache.close)
         blocks = build(shelf, Studio(cache))
+        ending.callback(blocks.close, verbose=False)  # first: results do not go while they are sent
         address = launch(blocks, cache, serving, port)
         say(f"multigan demo: {address} (Ctrl-C ends it)")
         if serving.share:
@@ -79,8 +86,6 @@ def start(find: Callable[[], Sequence[Path]], serving: Serving, say: Callable[[s
             say(said)
         browse(address, serving.browse, say)
         blocks.block_thread()
-    finally:
-        cache.close()
 
 
 def build(shelf: Shelf, studio: Studio) -> Any:
@@ -89,7 +94,7 @@ def build(shelf: Shelf, studio: Studio) -> Any:
 
     from multigan.demo.pages.layout import lay_out
 
-    with gr.Blocks(title="multigan", fill_width=True, analytics_enabled=False) as blocks:
+    with gr.Blocks(title="multigan", fill_width=True, analytics_enabled=False, delete_cache=KEPT) as blocks:
         lay_out(blocks, shelf, studio)
     return blocks.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
 
@@ -97,6 +102,8 @@ def build(shelf: Shelf, studio: Studio) -> Any:
 def launch(blocks: Any, cache: Cache, serving: Serving, port: int) -> str:
     """Start serving in a thread; the address."""
     import gradio as gr
+
+    from multigan.demo import guarding
 
     gr.set_static_paths([cache.folder])  # served as they lie there, never copied
     font = ["ui-sans-serif", "system-ui", "sans-serif"]
@@ -118,9 +125,10 @@ def launch(blocks: Any, cache: Cache, serving: Serving, port: int) -> str:
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
+            app_kwargs=guarding.SETTINGS,
             theme=gr.themes.Default(
                 primary_hue="blue", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"]
-            ),
+            ).set(body_text_color_subdued="*neutral_500"),  # Gradio's own is too pale on white to be read by all
             css=(ASSETS / "demo.css").read_text(encoding="utf-8"),
             head=f"<script>{(ASSETS / 'demo.js').read_text(encoding='utf-8')}</script>",
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multigan.demo.making import LONGEST, MOST
+from multigan.demo.making import LONGEST, most_of
 from multigan.demo.served import Served
 from multigan.errors import UserError
 from multigan.making import Options
@@ -30,7 +30,6 @@ class Drawn:
     middle, column: of the number that the model is told, None without one. length, longest: of texts, 0 for others."""
 
     modality: str
-    many: str
     most: int
     labels: list[str]
     widest: float
@@ -52,8 +51,7 @@ class Drawn:
         language = served.generator.language if modality == "text" else None
         return cls(
             modality=modality,
-            many=served.many,
-            most=MOST[modality],
+            most=most_of(served),
             labels=contract.labels if contract.input("label") else [],
             widest=0.0 if latent is None else 1.0 if latent.distribution == "uniform" else WIDEST,
             low=low,

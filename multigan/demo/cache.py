@@ -36,13 +36,22 @@ PREFIX = "multigan-demo-"
 @dataclass
 class _Entry:
     folder: Path
+    files: int
     size: int
     used: float
+
+    def whole(self) -> bool:
+        """Whether its files are still there: systems remove what has lain in their temporary folder for days."""
+        try:
+            return len(os.listdir(self.folder)) == self.files
+        except OSError:
+            return False
 
 
 class Cache:
     """Results by their key. limit, overhead: bytes; grace: seconds; see LIMIT, OVERHEAD and GRACE. clock: of the
-    seconds."""
+    seconds. folder: where they lie. uploads: where Gradio puts what visitors bring; both go with the process. Raises
+    UserError where there is no room for them."""
 
     def __init__(
         self,
@@ -52,8 +61,17 @@ class Cache:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.limit, self.grace, self.overhead, self.clock = limit, grace, overhead, clock
-        _remove_abandoned()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")).resolve()  # for this user alone
+        try:
+            _remove_abandoned()
+            self._home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")).resolve()  # for this user alone
+            self.folder, self.uploads = self._home / "results", self._home / "uploads"
+            for each in (self.folder, self.uploads):
+                each.mkdir(mode=0o700)
+        except OSError as error:
+            raise UserError(
+                f"the system's temporary folder cannot be written: {error.strerror or error}. Free some room there, or "
+                "name another with TMPDIR."
+            ) from error
         self.size = 0
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         """The one that was handed out longest ago first."""
@@ -69,7 +87,9 @@ class Cache:
         """
         with self._lock:
             entry = self._entries.get(key)
-            if entry is not None:
+            if entry is not None and not entry.whole():
+                self._forget(key)
+            elif entry is not None:
                 entry.used = self.clock()
                 self._entries.move_to_end(key)
                 return entry.folder
@@ -90,9 +110,9 @@ class Cache:
         return mine.result()
 
     def close(self) -> None:
-        """Remove all results and the folder."""
+        """Remove all results and uploads, and their folders."""
         atexit.unregister(self.close)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._home, ignore_errors=True)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -100,14 +120,16 @@ class Cache:
     def _made(self, key: str, make: Callable[[Path], None]) -> Path:
         folder, temporary = self.folder / key, self.folder / f".{secrets.token_hex(8)}"
         try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been removed meanwhile
             temporary.mkdir()
             make(temporary)
-            size = sum(path.stat().st_size + self.overhead for path in temporary.iterdir())
+            sizes = [path.stat().st_size + self.overhead for path in temporary.iterdir()]
+            size = sum(sizes)
             with self._lock:
                 self._make_room(size)
                 os.replace(temporary, folder)
                 self.size += size
-                self._entries[key] = _Entry(folder, size, self.clock())
+                self._entries[key] = _Entry(folder, len(sizes), size, self.clock())
         except OSError as error:
             raise UserError(
                 f"the result cannot be kept: {error.strerror or error}. Free some room on the disk."
@@ -123,11 +145,14 @@ class Cache:
             key, oldest = next(iter(self._entries.items()))
             if now - oldest.used < self.grace:
                 break
-            del self._entries[key]
-            self.size -= oldest.size
-            shutil.rmtree(oldest.folder, ignore_errors=True)
+            self._forget(key)
         if self.size + size > HARDEST * self.limit:
             raise UserError("too much is being made at once: wait a minute and ask again, or for less.")
+
+    def _forget(self, key: str) -> None:
+        entry = self._entries.pop(key)
+        self.size -= entry.size
+        shutil.rmtree(entry.folder, ignore_errors=True)
 
 
 def _remove_abandoned() -> None:

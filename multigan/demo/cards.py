@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from multigan.demo.results import Item, Made
-from multigan.errors import printable
+from multigan.errors import LimitError, UserError, printable
 
 KEYS = "1234qwerasdfzxcv"
 """Of the pads, row after row as they lie on a keyboard."""
@@ -138,6 +138,13 @@ def said(sentence: str, wrong: bool = False) -> str:
     return f"<p {role}>{words(sentence)}</p>" if sentence else ""
 
 
+def sentence_of(error: UserError) -> str:
+    """What a visitor is told, who can give a model no other limits."""
+    if isinstance(error, LimitError):
+        return f"{error.what} here: ask for less, or run it on a machine of your own with multigan generate."
+    return str(error)
+
+
 def facts(rows: Iterable[tuple[str, str]]) -> str:
     """What is known of something, as pairs."""
     pairs = "".join(f"<div><dt>{words(name)}</dt><dd>{words(value)}</dd></div>" for name, value in rows)
@@ -162,7 +169,7 @@ def address(path: Path) -> str:
 
 def _picks(item: Item) -> str:
     label = "" if item.label is None else f' data-label="{escape(item.label)}"'
-    told = "" if item.told is None else f' data-told="{item.told:g}"'
+    told = "" if item.told is None else f' data-told="{item.told:.9g}"'
     return f'data-place="{escape(item.place)}"{label}{told} title="Keep {_named(item)}"'
 
 

@@ -34,7 +34,7 @@ def compare(models: Sequence[Served], n: int, options: Options) -> list[tuple[st
         if turn and time.perf_counter() - began > PATIENCE:
             break
     rows = [
-        ("Size of the file", *(f"{served.stamp[1] / 1e6:.2f} MB" for served in models)),
+        ("Size of the file", *(served.size for served in models)),
         ("Runs on", *(served.generator.device for served in models)),
     ]
     for count in dict.fromkeys((1, n)):
@@ -57,7 +57,8 @@ def difference(first: Served, second: Served, n: int, options: Options) -> str:
     if apart == 0:
         return "none"
     power, error = (float(np.square(each, dtype=np.float64).sum()) for each in (ours, ours - theirs))
-    return f"{10 * np.log10(power / error):.1f} dB signal to noise, {apart:.2g} at most"
+    ratio = f"{10 * np.log10(power / error):.1f} dB signal to noise, " if power else ""
+    return f"{ratio}{apart:.2g} at most"
 
 
 def _milliseconds(served: Served, n: int, options: Options) -> float:

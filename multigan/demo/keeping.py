@@ -47,10 +47,10 @@ def read(raw: Any) -> list[dict[str, Any]]:
     """What a visitor's browser has kept; what is not of that form is left out."""
     found = []
     for each in raw if isinstance(raw, list) else []:
-        with suppress(UserError, LookupError, TypeError, ValueError, AttributeError):
+        with suppress(UserError, LookupError, TypeError, ValueError, AttributeError, OverflowError):
             kept = Kept.clicked(str(each["model"])[:200], each, each.get("truncation"))
-            if kept.truncation is None or isinstance(kept.truncation, int | float):
-                found.append(asdict(kept))
+            told = {} if kept.truncation is None else {"truncation": float(kept.truncation)}
+            found.append(asdict(kept) | told)
     return found[-MOST:]
 
 
@@ -80,14 +80,15 @@ def _card(kept: Kept, at: int, shelf: Shelf, studio: Studio) -> str:
         f'aria-label="Let {escape(kept.place)} go">Remove</button>'
     )
     if kept.text is not None:
-        words = f'<span class="mg-line" dir="auto">{escape(kept.text)}</span>'
+        words = f'<span class="mg-line" dir="auto">{cards.words(kept.text)}</span>'
         caption = f'<figcaption><span class="mg-seed">seed {escape(kept.place)}</span></figcaption>'
         return f'<figure class="mg-kept-text">{words}{caption}{drop}</figure>'
     try:
         served = shelf.get(kept.model)
         made = studio.places(served, [Place.parse(kept.place)], kept.label, kept.told, kept.truncation)
     except UserError as error:
-        return f'<figure class="mg-kept-text"><figcaption>{escape(str(error))}</figcaption>{drop}</figure>'
+        refusal = cards.words(cards.sentence_of(error))
+        return f'<figure class="mg-kept-text"><figcaption>{refusal}</figcaption>{drop}</figure>'
     (item,) = made.items
     if made.modality == "audio":
         return cards.player(made, item, drop)

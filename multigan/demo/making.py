@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from multigan import noise
 from multigan.demo import places, writing
@@ -30,6 +32,8 @@ MOST = {"image": 64, "audio": 32, "text": 256}
 """Samples in one request."""
 MOST_STEPS = 48
 """Of the way between two seeds."""
+ROOM = 2**25
+"""Numbers that all samples of one request consist of. They take twelve bytes each until they are written."""
 LONGEST = 4096
 """Symbols of a text in one request."""
 
@@ -58,19 +62,20 @@ class Studio:
     def samples(self, served: Served, n: int, options: Options) -> Made:
         """Samples `start` to `start + n` of a seed. options: what a command line asks for; `out` and `format` are not
         looked at. Raises UserError where something is out of range or unknown."""
-        _check(f"n {n}", n, MOST[served.modality], served.many)
+        _check(f"n {n}", n, most_of(served), served.many)
         if options.length is not None:
             _check(f"length {options.length}", options.length, LONGEST, "symbols")
         maker = maker_of(served.generator, replace(options, out=None, format=None, score=None))
 
         def make(folder: Path) -> None:
             began = time.perf_counter()
+            stem = f"{plain(served.contract.name)}-seed{options.seed}"
+            joined = None
             if isinstance(maker, Texts):
                 items, took = _texts(maker, n, began)
+                joined = writing.join(items, folder, stem)
             else:
                 items, took = self._files(served, cast(FileMaker, maker), n, folder, began)
-            stem = f"{plain(served.contract.name)}-seed{options.seed}"
-            joined = writing.join(served.modality, items, folder, stem)
             archive = pack(folder, f"{stem}-{n}-{served.many}.zip")
             Made(folder, served.modality, items, took, archive, joined).save()
 
@@ -83,16 +88,16 @@ class Studio:
         labels = None if maker.classes is None else [maker.classes[i % len(maker.classes)] for i in range(n)]
         samples = served.generator.sample(n, options.seed, labels, options.truncation, maker.batch, start, told)
         took = 1000 * (time.perf_counter() - began)
-        classes, bounds = resolve(contract, labels, n, start), numbers.bounds_of(contract)
-        if bounds is not None and told is None:
-            told = noise.numbers(bounds, start, n, len(contract.labels)).astype(np.float64)
+        classes = resolve(contract, labels, n, start)
+        if told is None:
+            told = _numbers_in_turn(served, start, n)
         items = [
             Item(
                 str(Place(options.seed, start + index)),
                 options.seed,
                 start + index,
                 None if classes is None else contract.labels[classes[index]],
-                None if told is None else round(float(told[index]), 4),
+                None if told is None else _short(told[index]),
             )
             for index in range(n)
         ]
@@ -135,7 +140,7 @@ class Studio:
         truncation: float | None = None,
     ) -> Made:
         """A place and `n - 1` others about it: the share `strength` of the way to seeded latents."""
-        _check(f"n {n}", n, MOST[served.modality], served.many)
+        _check(f"n {n}", n, most_of(served), served.many)
         if not 0 < strength <= 1:
             raise UserError(f"strength {strength:g} is out of range: choose a number above 0 and at most 1.")
         if len(place.steps) >= places.DEEPEST:
@@ -153,7 +158,7 @@ class Studio:
         truncation: float | None = None,
     ) -> Made:
         """The way between two places: an animation there and back of pictures, one sound of all of sounds."""
-        _check(f"steps {steps}", steps, MOST_STEPS, "steps")
+        _check(f"steps {steps}", steps, min(MOST_STEPS, max(1, fitting(served) - 1)), "steps")
         label, latent = _one_label(served, label), places.latent_of(served.generator)
         numbers.resolve(served.contract, told, 1)
 
@@ -192,6 +197,17 @@ class Studio:
         return Made.load(self.cache.get(key, make))
 
 
+def most_of(served: Served) -> int:
+    """Samples in one request of this model."""
+    return min(MOST[served.modality], fitting(served))
+
+
+def fitting(served: Served) -> int:
+    """Samples that have ROOM together, at least one."""
+    size = math.prod(axis for axis in served.contract.output.shape[1:] if isinstance(axis, int))
+    return max(1, ROOM // max(size, 1))
+
+
 def _texts(maker: Texts, n: int, began: float) -> tuple[list[Item], float]:
     seed = maker.options.seed
     drawn = [each for part in maker.parts(n) for each in part]
@@ -203,6 +219,25 @@ def _texts(maker: Texts, n: int, began: float) -> tuple[list[Item], float]:
         )
         for each in drawn
     ], took  # fmt: skip
+
+
+def in_turn(served: Served, index: int) -> tuple[str | None, float | None]:
+    """The class and the number that a sample has where they take turns."""
+    classes, told = resolve(served.contract, None, 1, index), _numbers_in_turn(served, index, 1)
+    label = None if classes is None else served.contract.labels[classes[0]]
+    return label, None if told is None else _short(told[0])
+
+
+def _numbers_in_turn(served: Served, start: int, n: int) -> NDArray[np.float64] | None:
+    bounds = numbers.bounds_of(served.contract)
+    if bounds is None:
+        return None
+    return noise.numbers(bounds, start, n, len(served.contract.labels)).astype(np.float64)
+
+
+def _short(told: np.floating[Any]) -> float:
+    """A number without digits that the graph, which takes float32, does not see."""
+    return float(f"{told:.9g}")
 
 
 def _one_label(served: Served, label: str | None) -> str | None:

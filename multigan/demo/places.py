@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from multigan import noise
 from multigan.contract import Input
 from multigan.errors import UserError
+from multigan.files import digest
 from multigan.runtime import Generator, interpolation
 
 DEEPEST = 8
 """Variations of variations."""
+LONGEST_STEM = 48
+"""Letters: two of them and a model's name, or one and a class's, are the name of a file."""
 VARIATIONS = 2**31
 """The stream of the noise that variations move towards; those of variations of variations follow it."""
 DIRECTIONS = 2**30
@@ -42,7 +45,8 @@ class Place:
         if found is None:
             raise UserError(f"{text[:40]!r} is no seed: write one such as 7, or 7#3 for sample 3 of seed 7.")
         steps = [part.split("@") for part in found[3].split("~")[1:]]
-        made = cls(int(found[1]), int(found[2] or 0), tuple((int(number), float(share)) for number, share in steps))
+        moved = tuple((int(number), round(float(share), 2)) for number, share in steps)  # as it is written
+        made = cls(int(found[1]), int(found[2] or 0), moved)
         if made.seed >= noise.SEEDS or made.index >= noise.SAMPLES - 1:
             raise UserError(f"{text[:40]!r} is out of range: seeds end at {noise.SEEDS - 1}.")
         if len(made.steps) > DEEPEST or any(share > 1 for _, share in made.steps):
@@ -55,9 +59,10 @@ class Place:
 
     @property
     def stem(self) -> str:
-        """As part of a file's name."""
+        """As part of a file's name; of variations of variations the end is a digest, since names may not be long."""
         steps = "".join(f"-variation{number}at{share:.2f}" for number, share in self.steps)
-        return f"seed{self.seed}-{self.index:04d}{steps}"
+        whole = f"seed{self.seed}-{self.index:04d}{steps}"
+        return whole if len(whole) <= LONGEST_STEM else f"{whole[: LONGEST_STEM - 13]}-{digest(whole.encode())[:12]}"
 
     def varied(self, number: int, strength: float) -> Place:
         """A variation of this place."""

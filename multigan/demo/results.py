@@ -41,7 +41,7 @@ class Item:
 @dataclass(frozen=True)
 class Made:
     """folder: where the files are. milliseconds: that the model took. archive: all files in one. joined: one file that
-    shows all: a grid, an animation, a sound of all sounds."""
+    shows all: a list of texts, an animation of pictures, one sound of all; None where there is none."""
 
     folder: Path
     modality: str

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.files import digest
-from multigan.runtime import UPLOADED, Generator, load
+from multigan.runtime import DEFAULT, UPLOADED, Generator
+from multigan.runtime.onnx_file import read
 
 Stamp = tuple[int, int]
 MANY = {"image": "pictures", "audio": "sounds", "text": "texts"}
@@ -43,6 +44,12 @@ class Served:
         """What its samples are called."""
         return MANY[self.modality]
 
+    @property
+    def size(self) -> str:
+        """Of its file, in words."""
+        count = self.stamp[1]
+        return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
     def state(self) -> Literal["same", "changed", "gone"]:
         """What has become of its file."""
         if self.uploaded:
@@ -52,25 +59,19 @@ class Served:
 
 
 def open_served(path: Path, name: str, device: str = "auto", uploaded: bool = False) -> Served:
-    """Read a file. Raises UserError where it is none that the pages can show, or changes while it is read."""
+    """Read a file. uploaded: by a visitor, and so run in a process of its own, on the CPU, under the limits for
+    strangers' files. Raises UserError where it is none that the pages can show, or changes while it is read."""
     for _ in range(3):
         stamp = stamp_of(path)
-        generator = open_generator(path, device, uploaded)
-        if generator.contract.modality not in MANY:
-            raise UserError(f"{path.name} makes {generator.contract.modality}, which these pages cannot show.")
-        try:
-            named = digest(path.read_bytes())
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
-        if stamp is not None and stamp_of(path) == stamp:
-            return Served(name, path, generator, named, stamp, uploaded)
+        file = read(path, UPLOADED if uploaded else DEFAULT)
+        if stamp is None or stamp_of(path) != stamp:
+            continue
+        if file.contract.modality not in MANY:
+            raise UserError(f"{path.name} makes {file.contract.modality}, which these pages cannot show.")
+        if uploaded:  # where the server put it is of no use to the visitor
+            file, device = replace(file, path=Path(name)), "cpu"
+        return Served(name, path, Generator.of(file, device), digest(file.content), stamp, uploaded)
     raise UserError(f"{path} is being written: wait for its end and choose it again.")
-
-
-def open_generator(path: Path, device: str, uploaded: bool) -> Generator:
-    """The one place where the pages open a file. uploaded: by a visitor, and so run in a process of its own, on the
-    CPU, under the limits for strangers' files."""
-    return load(path, "cpu", trust=UPLOADED) if uploaded else load(path, device)
 
 
 def stamp_of(path: Path) -> Stamp | None:

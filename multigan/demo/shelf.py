@@ -91,6 +91,11 @@ class Shelf:
                 self._uploads.popitem(last=False)
         return served
 
+    def holds(self, name: str) -> bool:
+        """Whether a visitor's model is still held."""
+        with self._lock:
+            return name in self._uploads
+
     def look_again(self) -> list[str]:
         """Find the files anew and open again those that have changed; a sentence on each that was new or is gone.
 

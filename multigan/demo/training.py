@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from multigan.demo import cards
@@ -82,7 +83,7 @@ def read(name: str, root: Path = RUNS) -> State:
     except OSError as error:
         raise UserError(f"{run.metrics} cannot be read: {error.strerror or error}.") from error
     previews = {path.stem.split("-")[0] for path in run.previews.glob("[0-9]*")} if run.previews.is_dir() else set()
-    return State(name, age, _series(lines), sorted(int(each) for each in previews if each.isdigit()))
+    return State(name, age, _series(lines), sorted(int(each) for each in previews if each.isdecimal()))
 
 
 def _series(lines: Sequence[str]) -> Series:
@@ -92,11 +93,12 @@ def _series(lines: Sequence[str]) -> Series:
         try:
             raw = json.loads(line)
             seen = int(raw.pop("samples"))
-        except (ValueError, TypeError, KeyError, AttributeError):
+            told = {str(name): float(value) for name, value in raw.items() if isinstance(value, int | float)}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue
-        for name, value in raw.items():
-            if isinstance(value, int | float) and math.isfinite(value):
-                found.setdefault(str(name), []).append((seen, float(value)))
+        for name, value in told.items():
+            if math.isfinite(value):
+                found.setdefault(name, []).append((seen, value))
     return found
 
 
@@ -156,14 +158,19 @@ def preview(state: State, share: float, cache: Cache, root: Path = RUNS) -> str:
 
 
 def _texts(lines: Sequence[str]) -> str:
-    rows = "".join(f'<li><span class="mg-line" dir="auto">{escape(line)}</span></li>' for line in lines)
+    rows = "".join(f'<li><span class="mg-line" dir="auto">{cards.words(line)}</span></li>' for line in lines)
     return f'<ol class="mg-texts">{rows}</ol>'
 
 
 def _players(folder: Path, names: Sequence[str]) -> str:
     players = []
     for number, name in enumerate(names):
-        sound, rate = soundfile.read(folder / name, dtype="float32", always_2d=True)
+        try:
+            sound, rate = soundfile.read(folder / name, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:  # a torn file: the others can be heard
+            continue
+        if not sound.size or not np.isfinite(sound).all():
+            continue
         item = Item("", 0, number, file=name, peaks=peaks(sound.T), seconds=round(len(sound) / rate, 4))
         players.append(cards.player(Made(folder, "audio", [item], 0.0), item, name=f"Sound {number}"))
     return f'<div class="mg-sounds">{"".join(players)}</div>' if players else ""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from multigan.demo.places import Place
@@ -19,7 +18,7 @@ from multigan.demo.served import Served
 from multigan.making.maker import plain
 from multigan.making.sounds import Sounds
 from multigan.pictures import enlarge, grid, to_image, to_uint8
-from multigan.sounds import DEPTHS, loudest_to_one, spectrogram
+from multigan.sounds import loudest_to_one, spectrogram, write_sound
 
 BARS = 96
 """Parts of a sound whose peaks are drawn."""
@@ -40,7 +39,7 @@ def write(served: Served, samples: Samples, items: Sequence[Item], folder: Path)
     rate = rate_of(served)
     views = spectrogram(samples)
     for stem, sound, view in zip(stems, samples, views, strict=True):
-        soundfile.write(folder / f"{stem}.wav", np.clip(sound.T, -1.0, 1.0), rate, subtype=DEPTHS[16])
+        write_sound(sound, rate, folder / f"{stem}.wav")
         to_image(view).save(folder / f"{stem}.png", compress_level=1)
     return [
         replace(
@@ -50,10 +49,8 @@ def write(served: Served, samples: Samples, items: Sequence[Item], folder: Path)
     ]
 
 
-def join(modality: str, items: Sequence[Item], folder: Path, stem: str) -> str | None:
-    """One file more that shows all: of texts a list and a .jsonl."""
-    if modality != "text":
-        return None
+def join(items: Sequence[Item], folder: Path, stem: str) -> str:
+    """Texts as a list, whose name is given, and as a .jsonl."""
     (folder / f"{stem}.txt").write_text("".join(f"{_line(item.text)}\n" for item in items), encoding="utf-8")
     lines = [
         {
@@ -80,7 +77,7 @@ def film(served: Served, samples: Samples, folder: Path, stem: str, label: str |
         grid(enlarge(to_uint8(samples)), columns=min(len(samples), 8)).save(folder / f"{stem}-strip.png")
         return f"{stem}.gif", replace(item, file=f"{stem}.gif", view=f"{stem}-strip.png")
     rate, joined = rate_of(served), np.concatenate(list(samples), axis=1)
-    soundfile.write(folder / f"{stem}.wav", np.clip(joined.T, -1.0, 1.0), rate, subtype=DEPTHS[16])
+    write_sound(joined, rate, folder / f"{stem}.wav")
     grid(spectrogram(samples), columns=len(samples), gap=0).save(folder / f"{stem}.png")
     seconds = round(joined.shape[1] / rate, 4)
     return f"{stem}.wav", replace(item, file=f"{stem}.wav", view=f"{stem}.png", peaks=peaks(joined), seconds=seconds)

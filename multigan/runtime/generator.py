@@ -22,7 +22,7 @@ from multigan.runtime.devices import Place
 from multigan.runtime.labels import Label, is_sequence, resolve
 from multigan.runtime.numbers import Number, bounds_of
 from multigan.runtime.numbers import resolve as resolve_numbers
-from multigan.runtime.onnx_file import read
+from multigan.runtime.onnx_file import OnnxFile, read
 from multigan.runtime.session import Session, open_session
 from multigan.runtime.texts import MOST, Texts, check_count, part_of
 from multigan.runtime.trust import DEFAULT, Trust
@@ -60,9 +60,15 @@ class Generator(Texts):
         fixed_batch: on CUDA, replay a batch of this size as a CUDA graph. Raises UserError where the file is missing,
         truncated, too new, not multigan's or beyond a limit, or the device is absent.
         """
-        file = read(path, trust)
-        file.contract.expect("generator", path)
-        return cls(open_session(file, device, threads, fixed_batch), file.contract, trust)
+        return cls.of(read(path, trust), device, threads, fixed_batch)
+
+    @classmethod
+    def of(
+        cls, file: OnnxFile, device: str = "auto", threads: int | None = None, fixed_batch: int | None = None
+    ) -> Generator:
+        """A file that was read already. Sentences on what is wrong call it `file.path`. Raises UserError as `load`."""
+        file.contract.expect("generator", file.path)
+        return cls(open_session(file, device, threads, fixed_batch), file.contract, file.trust)
 
     def warm_up(self, batch: int = 1) -> None:
         """Run the graph once with a batch of that size, so that the next call is as fast as all after it."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import multigan
-from multigan.errors import UserError
+from multigan.errors import LimitError, UserError
 from multigan.runtime import wire
 from multigan.runtime.devices import Place
 from multigan.runtime.onnx_file import OnnxFile
@@ -110,8 +110,7 @@ class IsolatedSession:
         except BaseException:  # a Ctrl-C between the question and the answer
             self._end()
             raise
-        if told.get("error"):
-            raise UserError(str(told["error"]))
+        _raise_told(told)
         return told, found
 
     def _broken(self, reason: str) -> UserError:
@@ -125,6 +124,14 @@ class IsolatedSession:
         if self.process is not None:
             _ended(self.process)
             self.process = None
+
+
+def _raise_told(told: dict[str, Any]) -> None:
+    """Raise the error that the other process tells of, if it does."""
+    if told.get("mend"):
+        raise LimitError(str(told.get("what")), str(told["mend"]))
+    if told.get("error"):
+        raise UserError(str(told["error"]))
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:

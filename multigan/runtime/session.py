@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from multigan.contract import Input, Output
-from multigan.errors import UserError
+from multigan.errors import LimitError, UserError
 from multigan.runtime import devices
 from multigan.runtime.devices import Place
 from multigan.runtime.onnx_file import OnnxFile
@@ -76,17 +76,17 @@ def failure(error: Exception, file: OnnxFile, device: str, late: bool) -> UserEr
         return too_slow(file)
     text = first_line(error)
     if _MEMORY.search(text):
-        return UserError(
-            f"{file.path} wants more memory than the {file.trust.bytes / 1e9:.1f} GB that it may have here: ask for a "
-            "smaller batch, or allow it more (trust.memory)."
+        return LimitError(
+            f"{file.path} wants more memory than the {file.trust.bytes / 1e9:.1f} GB that it may have",
+            "ask for a smaller batch, or allow it more (trust.memory)",
         )
     return UserError(f"onnxruntime could not run the model on {device}: {text}")
 
 
-def too_slow(file: OnnxFile) -> UserError:
-    return UserError(
-        f"{file.path} was stopped after {file.trust.seconds:g} s, the limit of one call: ask for a smaller batch, or "
-        "allow it more time (--seconds)."
+def too_slow(file: OnnxFile) -> LimitError:
+    return LimitError(
+        f"{file.path} was stopped after {file.trust.seconds:g} s, the limit of one call",
+        "ask for a smaller batch, or allow it more time (--seconds)",
     )
 
 

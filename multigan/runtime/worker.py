@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from multigan.contract import Contract
-from multigan.errors import UserError
+from multigan.errors import LimitError, UserError
 from multigan.runtime import wire
 from multigan.runtime.onnx_file import OnnxFile
 from multigan.runtime.session import Session, open_session
@@ -39,7 +39,7 @@ def main() -> None:
         file = OnnxFile(Path(head["path"]), content, Contract.from_json(head["contract"]), trust=trust, **found)
         session = open_session(file, "cpu", head["threads"])
     except (UserError, MemoryError) as error:
-        wire.write(answers, {"error": str(error) or "the memory is not enough"}, {})
+        wire.write(answers, _told(error), {})
         return
     wire.write(answers, {"outputs": list(session.outputs)}, {})
     try:
@@ -51,15 +51,21 @@ def main() -> None:
 
 
 def _answer(answers: BinaryIO, session: Session, names: list[str], inputs: wire.Arrays) -> None:
-    error, found = "", {}
+    told: dict[str, Any] = {}
+    found: wire.Arrays = {}
     try:
         made = session.run(names, inputs)
         found = {name: np.ascontiguousarray(each) for name, each in zip(names, made, strict=True)}
-    except UserError as refused:
-        error = str(refused)
-    except MemoryError:
-        error = "the memory is not enough"
-    wire.write(answers, {"error": error}, found)
+    except (UserError, MemoryError) as error:
+        told = _told(error)
+    wire.write(answers, told, found)
+
+
+def _told(error: UserError | MemoryError) -> dict[str, Any]:
+    """An error as the process that asked is told of it."""
+    if isinstance(error, LimitError):
+        return {"what": error.what, "mend": error.mend}
+    return {"error": str(error) or "the memory is not enough"}
 
 
 def limit(memory: int) -> None:

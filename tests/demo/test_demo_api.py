@@ -18,7 +18,11 @@ import pytest
 from PIL import Image
 from serving import serving
 
+from multigan.demo import app
+from multigan.demo.cache import PREFIX
 from multigan.demo.finding import SHIPPED
+from multigan.demo.making import Studio
+from multigan.demo.shelf import Shelf
 from multigan.pictures import to_uint8
 from multigan.runtime import Generator
 
@@ -86,6 +90,51 @@ def test_a_mistake_is_an_error_with_a_sentence(asked: dict[str, object], words: 
         text = answered(client, address, **asked)
     assert "event: error" in text
     assert words in text
+
+
+def test_a_parameter_that_there_is_not_is_said(address: str) -> None:
+    answer = httpx.post(f"{address}/gradio_api/call/v2/generate", json={"labels": "5"}, timeout=60)
+    assert answer.status_code == 422
+    assert "`labels` is not a valid" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "place", ["file=https://example.org/x", "file/http://example.org/x", "file=HTTPS:%2F%2Fexample.org"]
+)
+def test_nothing_of_other_sites_is_fetched_for_a_visitor(place: str, address: str) -> None:
+    answer = httpx.get(f"{address}/gradio_api/{place}", timeout=60)
+    assert (answer.status_code, answer.json()["detail"]) == (403, "only files of this demo are given out.")
+
+
+def test_what_visitors_send_lies_in_a_private_folder_that_goes(address: str) -> None:
+    sent = httpx.post(f"{address}/gradio_api/upload", files={"files": ("../mine.onnx", b"mine")}, timeout=60)
+    (path,) = sent.json()
+    assert Path(path).read_bytes() == b"mine"
+    folder = Path(path).parents[1]
+    assert (folder.name, folder.stat().st_mode & 0o777) == ("uploads", 0o700)
+    assert folder.parent.name.startswith(PREFIX)  # of which the end of the demo leaves nothing
+
+
+@pytest.mark.filterwarnings("ignore")  # what Gradio's own threads are warned of
+def test_what_nobody_opens_is_forgotten_and_results_are_not(
+    shelf: Shelf, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "KEPT", (1, 1))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(studio.cache.uploads))
+    blocks = app.build(shelf, studio)
+    try:
+        address = app.launch(blocks, studio.cache, app.Serving(), app.free_port("127.0.0.1", None)).rstrip("/")
+        with httpx.Client(timeout=60) as client:
+            text = answered(client, address, model="tiny", n=1)
+            sent = client.post(f"{address}/gradio_api/upload", files={"files": ("mine.onnx", b"mine")})
+            mine = Path(sent.json()[0])
+            while mine.exists():  # the test's own limit ends it
+                client.get(f"{address}/gradio_api/info")
+            found = re.search(r'"path": "([^"]*)"', text)
+            assert found, text
+            assert Path(found[1]).is_file()
+    finally:
+        blocks.close()
 
 
 def test_sixteen_visitors_who_ask_for_the_same_seeds_all_get_whole_pictures(address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -85,6 +86,22 @@ def test_the_oldest_go_first_but_not_what_was_just_handed_out(cache: Cache, cloc
     assert cache.size <= 1000
 
 
+def test_what_the_system_has_removed_is_made_again(cache: Cache) -> None:
+    write = writes(300)
+    (cache.get("a", write) / "file").unlink()  # type: ignore[arg-type]
+    assert (cache.get("a", write) / "file").stat().st_size == 300  # type: ignore[arg-type]
+    shutil.rmtree(cache.folder.parent)
+    assert (cache.get("a", write) / "file").stat().st_size == 300  # type: ignore[arg-type]
+    assert cache.folder.stat().st_mode & 0o777 == 0o700
+    assert (cache.size, len(cache)) == (300, 1)
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"temporary folder cannot be written.*TMPDIR"):
+        Cache()
+
+
 def test_there_is_an_end_to_what_is_held_for_those_who_still_fetch(cache: Cache) -> None:
     for number in range(HARDEST):
         cache.get(str(number), writes(1000))  # type: ignore[arg-type]
@@ -104,9 +121,9 @@ def test_the_folder_is_private_and_goes_with_the_process() -> None:
         )
         for how in ("ended", "killed")
     )
-    assert not ended.exists()
-    assert killed.exists()
-    assert killed.stat().st_mode & 0o777 == 0o700
-    assert killed.name.startswith(PREFIX)
+    assert not ended.parent.exists()
+    for folder in (killed.parent, killed, killed.with_name("uploads")):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert killed.parent.name.startswith(PREFIX)
     Cache().close()  # the next one clears up
-    assert not killed.exists()
+    assert not killed.parent.exists()

@@ -40,6 +40,7 @@ def test_the_first_free_port_is_found() -> None:
     first = free_port("127.0.0.1", None)
     assert first in PORTS
     with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a demo may have ended here a moment ago
         held.bind(("127.0.0.1", first))
         held.listen()
         assert first < free_port("127.0.0.1", None) < PORTS[-1]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import hostile_onnx
 import numpy as np
 import pytest
 import soundfile
@@ -15,7 +17,7 @@ from multigan.demo import cards
 from multigan.demo.asked import IN_TURN, Drawn, asked, unknown
 from multigan.demo.compare import compare
 from multigan.demo.keeping import Kept, added, known, read, strip
-from multigan.demo.making import MOST, Studio, Walk
+from multigan.demo.making import MOST, Studio, Walk, in_turn, most_of
 from multigan.demo.places import Place
 from multigan.demo.shelf import Shelf
 from multigan.errors import UserError
@@ -114,6 +116,64 @@ def test_a_mistake_is_a_sentence(
     assert len(studio.cache) == 0
 
 
+def test_a_place_has_the_class_and_the_number_that_its_sample_has(shelf: Shelf, studio: Studio) -> None:
+    """Which a visitor sees in the gallery, where they take turns."""
+    for model in ("tiny", "hits"):
+        served = shelf.get(model)
+        for item in studio.samples(served, 7, Options(seed=7, start=1)).items:
+            assert in_turn(served, item.number) == (item.label, item.told)
+    assert in_turn(shelf.get("names"), 3) == (None, None)
+
+
+def test_a_kept_number_is_the_one_that_the_model_was_told(shelf: Shelf, studio: Studio) -> None:
+    made = studio.samples(shelf.get("hits"), 1, Options(number="47.1234567"))
+    (item,) = made.items
+    assert item.told is not None
+    assert np.float32(item.told) == np.float32(47.1234567)
+    shown = re.search('data-told="([^"]*)"', cards.shown(made))
+    assert shown
+    assert float(shown[1]) == item.told
+
+
+def test_variations_of_variations_have_names_that_a_disk_takes(shelf: Shelf, studio: Studio) -> None:
+    place = Place(2**64 - 1, 10**15)
+    for number in range(7):
+        place = place.varied(10**8 + number, 0.35)
+    for served in (shelf.get("tiny"), shelf.get("hits")):
+        made = studio.variations(served, place, 0.3, 4)
+        assert len({item.file for item in made.items}) == 4
+        studio.way(served, [place.varied(1, 0.5), place.varied(2, 0.5)], 2)
+
+
+@pytest.mark.parametrize("model", ["tiny", "hits", "names"])
+def test_a_full_disk_is_said(model: str, shelf: Shelf, studio: Studio) -> None:
+    """A limit on a file's size stands for the disk's end."""
+    resource = pytest.importorskip("resource")
+    served, before = shelf.get(model), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"the result cannot be kept: .*Free some room"):
+            studio.samples(served, 2, Options())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(studio.samples(served, 2, Options()).items) == 2
+
+
+def test_of_large_samples_fewer_are_made_at_once(tmp_path: Path, studio: Studio) -> None:
+    """A file of a kilobyte could fill the memory: 64 of its pictures took six gigabytes."""
+    path = hostile_onnx.large(tmp_path / "large.onnx", side=1600)
+    shelf = Shelf(lambda: [path], device="cpu")
+    served = shelf.get("large")
+    assert Drawn.of(served).most == most_of(served) == 4
+    with pytest.raises(UserError, match="n 5 is out of range: here 1 to 4 pictures"):
+        studio.samples(served, 5, Options())
+    with pytest.raises(UserError, match="n 5 is out of range"):
+        studio.variations(served, Place(1), 0.5, 5)
+    with pytest.raises(UserError, match="steps 4 is out of range: here 1 to 3 steps"):
+        studio.way(served, [Place(1), Place(2)], 4)
+    assert most_of(Shelf(lambda: [hostile_onnx.large(path, 64)], device="cpu").get("large")) == MOST["image"]
+
+
 # --- controls ---------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +221,17 @@ def test_what_is_kept_is_shown_and_goes_when_it_is_too_much(shelf: Shelf, studio
     assert read(kept) == kept
 
 
-@pytest.mark.parametrize("raw", [None, "x", [None, 3, {}], [{"model": "tiny", "place": "<img>"}], [{"place": "7"}]])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        "x",
+        [None, 3, {}],
+        [{"model": "tiny", "place": "<img>"}],
+        [{"place": "7"}],
+        [{"model": "tiny", "place": "7", "truncation": 10**400}],
+    ],
+)
 def test_what_a_browser_says_it_kept_is_not_trusted(raw: Any) -> None:
     assert read(raw) == []
 
@@ -180,5 +250,6 @@ def test_models_are_compared_on_the_same_seeds(shelf: Shelf) -> None:
     same = {row[0]: row[1:] for row in compare([tiny, tiny], 3, Options(seed=1))}
     assert same["Difference"][1] == "none"
     assert "ms" in same["Time for 1"][0]
+    assert same["Size of the file"][0].endswith(" kB")  # and not 0.00 MB
     other = compare([tiny, hits], 2, Options())
     assert other[-1][-1] == "another kind of samples"

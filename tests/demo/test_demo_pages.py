@@ -1,107 +1,16 @@
-"""The pages in Chromium: every tab and modality, mistakes, a phone's width, light and dark, and no network."""
+"""The pages in Chromium: samples of every modality, a walk, a phone's width, light and dark, and no network."""
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pages
 import pytest
-import tiny_onnx
-from serving import serving
-from test_demo_training import run as make_run
-
-from multigan.demo.finding import SHIPPED
-from multigan.pictures import save_image, to_image, to_uint8
-from multigan.runtime import Generator
+from visiting import choose, first, pick, said, tab
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def folder(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    (home / "models").mkdir()
-    shutil.copy(SHIPPED / "digits.onnx", home / "models" / "digits.onnx")
-    for name in ("hits", "names"):
-        shutil.copy(files[name], home / "models" / f"{name}.onnx")
-    tiny_onnx.write(home / "models" / "tiny.onnx")
-    (home / "runs").mkdir()
-    run = make_run(home / "runs", "learning", 40)
-    pixels = to_uint8(Generator.load(SHIPPED / "digits.onnx", "cpu").sample(1))
-    save_image(to_image(pixels[0]), run / "previews" / "000000000064.png")
-    return home
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    command = ["-m", "multigan", "demo", "models", "--no-browser", "--device", "cpu"]
-    with serving(command, folder) as address:
-        yield address
-
-
-@pytest.fixture
-def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a window of its own; nothing may go wrong in it unsaid, and nothing may leave the machine."""
-    mistakes: list[str] = []
-    with ExitStack() as stack:
-
-        def local(route: Any) -> None:
-            if not route.request.url.startswith((address, "data:", "blob:")):
-                mistakes.append(f"asked for {route.request.url}")
-                route.abort()
-            else:
-                route.continue_()
-
-        def opened(**options: Any) -> Any:
-            context = browser.new_context(**options)
-            stack.callback(context.close)
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            page.route("**/*", local)
-            page.on("pageerror", lambda error: mistakes.append(str(error)))
-            page.goto(address)
-            page.wait_for_selector("#mg-results img")
-            return page
-
-        yield opened
-    assert mistakes == []
-
-
-def choose(page: Any, name: str, wait: str) -> None:
-    page.locator("#mg-model input").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.wait_for_selector(f"#mg-results {wait}")
-
-
-def tab(page: Any, name: str) -> None:
-    there = page.get_by_role("tab", name=name, exact=True)
-    if there.is_visible():
-        there.click()
-        return
-    page.locator(".overflow-menu > button").click()
-    page.locator(".overflow-dropdown button", has_text=name).click()
-
-
-def said(page: Any, words: str, where: str = "#mg-status") -> None:
-    from playwright.sync_api import expect
-
-    expect(page.locator(where)).to_contain_text(re.compile(words), timeout=30_000)
-
-
-def first(page: Any) -> str:
-    """The bytes of the first picture, as the page shows it."""
-    found: str = page.locator("#mg-results img").first.evaluate(
-        """async (image) => {
-          const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
-          return Array.from(bytes).join();
-        }"""
-    )
-    return found
 
 
 def test_a_picture_changes_with_its_seed_and_not_without(visit: Callable[..., Any]) -> None:
@@ -128,12 +37,21 @@ def test_seeds_are_kept_varied_and_morphed(visit: Callable[..., Any]) -> None:
     page.wait_for_selector("#mg-kept figure")
     page.locator("#mg-results .mg-pick").nth(12).click()
     page.wait_for_selector("#mg-kept figure >> nth=1")
+    page.get_by_label("Around").fill("3#4")  # which was not kept: it has the class that it has in the gallery
     page.locator("#mg-vary").click()
-    page.wait_for_selector("#mg-varied img")
-    said(page, "15 variations around 0#12")
+    said(page, "15 variations around 3#4", "#mg-vary-status")
+    assert page.locator("#mg-varied img[alt='seed 3 #4, 4']").count() == 1
+    page.get_by_label("Around").fill("0#12")
+    page.locator("#mg-vary").click()
+    said(page, "15 variations around 0#12", "#mg-vary-status")
+    page.wait_for_selector("#mg-varied img[alt='seed 0 #12, 2']")
     page.locator("#mg-morph").click()
     page.wait_for_selector("#mg-film img")
-    said(page, "From seed 0#2 to 0#12")
+    said(page, "From seed 0#2 to 0#12", "#mg-morph-status")
+    page.get_by_label("To seed").fill("x")
+    page.locator("#mg-morph").click()
+    said(page, "'x' is no seed", "#mg-morph-status")  # where the visitor looks
+    assert page.locator("#mg-film img").count() == 1
     with page.expect_download() as waited:
         page.locator("#mg-film .mg-link", has_text="GIF").click()
     assert Path(waited.value.path()).read_bytes()[:6] == b"GIF89a"
@@ -160,7 +78,14 @@ def test_sounds_are_heard_and_played_by_keys(visit: Callable[..., Any]) -> None:
     page.evaluate(f"() => {{ window.heard = ({heard})(); }}")  # without waiting for it
     page.keyboard.press("2")
     assert page.evaluate("window.heard") == "2"
-    page.get_by_label("Number (pitch)").first.fill("55")
+    assert page.locator("#mg-results figcaption b", has_text="45").count() < 8  # numbers take turns
+    slider = page.get_by_label("range slider for Number (pitch)")
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#mg-results b')].every((one) => one.textContent.includes('\\u00b7 45'))"
+    )
+    assert not page.get_by_label("A number for each sample").is_checked()
     page.locator("#mg-morph").click()
     page.wait_for_selector("#mg-film .mg-play")
 
@@ -196,62 +121,9 @@ def test_a_walk_is_live(visit: Callable[..., Any]) -> None:
     page.locator("#mg-home").click()
     said(page, "Seed 0#0", "#mg-explore-status")
     assert page.locator("#mg-explore img").get_attribute("src") == source
-
-
-def test_two_models_are_compared(visit: Callable[..., Any]) -> None:
-    page = visit()
-    tab(page, "Compare")
-    page.locator("#mg-compare").click()
-    said(page, "Time for 8", "#mg-compare-table")
-    said(page, "ms", "#mg-compare-table")
-    assert page.locator("#mg-compare-left img").count() == 8
-
-
-def test_a_training_is_followed(visit: Callable[..., Any], folder: Path) -> None:
-    page = visit()
-    tab(page, "Training")
-    said(page, "learning is training|learning is at rest", "#mg-training-status")
-    page.wait_for_selector("#mg-curves svg")
-    page.wait_for_selector("#mg-preview img")
-    with (folder / "runs" / "learning" / "metrics.jsonl").open("a") as log:
-        log.write('\n{"samples": 123456, "loss": 0.1}\n')
-    said(page, "123,456", "#mg-training-status")  # by itself
-
-
-def test_an_upload_is_opened_or_refused_in_words(visit: Callable[..., Any], tmp_path: Path) -> None:
-    page = visit()
-    tab(page, "Upload")
-    (tmp_path / "bad.onnx").write_bytes(b"hello")
-    page.locator("#mg-upload input[type=file]").set_input_files(tmp_path / "bad.onnx")
-    said(page, "bad.onnx is not an ONNX file", "#mg-upload-status")
-    page.locator("#mg-upload").get_by_label("Clear").click()
-    mine = tiny_onnx.write(tmp_path / "mine.onnx", scale=0.7)
-    page.locator("#mg-upload input[type=file]").set_input_files(mine)
-    said(page, "mine.onnx is a generator of pictures", "#mg-upload-status")
-    assert page.locator("#mg-model input").input_value().startswith("mine (")
-    tab(page, "Create")
-    seed = page.get_by_label("Seed", exact=True).first
-    seed.fill("3")
-    seed.press("Enter")
-    said(page, "16 pictures of seed 3")
-
-
-def test_a_model_that_changes_on_the_disk_is_served_as_it_was(visit: Callable[..., Any], folder: Path) -> None:
-    page = visit()
-    choose(page, "tiny", "img[alt*='dog']")
-    before, file = first(page), folder / "models" / "tiny.onnx"
-    tiny_onnx.write(file, scale=0.2)
-    page.locator("#mg-generate").click()
-    said(page, "The file has changed on the disk")
-    assert first(page) == before
-    page.locator("#mg-again").click()
-    said(page, "Read again: tiny", "#mg-message")
-    assert first(page) != before
-    file.unlink()
-    page.locator("#mg-generate").click()
-    said(page, "gone from the disk")
-    page.locator("#mg-again").click()
-    said(page, "Gone from the disk, still served: tiny", "#mg-message")
+    pick(page, "#mg-model", "names")
+    said(page, "Temperature 1", "#mg-explore-status")  # another model begins at once
+    assert page.locator("#mg-explore .mg-line").count() == 16
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -278,6 +150,19 @@ def test_it_fits_and_can_be_read(width: int, scheme: str, visit: Callable[..., A
         fits(page, width, f"{name}-{scheme}-{width}")
 
 
+CONTRAST = """(element) => {
+  const light = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((each) => each / 255)
+    .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, each, at) => sum + each * [0.2126, 0.7152, 0.0722][at], 0);
+  const sides = [getComputedStyle(element).color, getComputedStyle(document.body).backgroundColor].map(light);
+  return (Math.max(...sides) + 0.05) / (Math.min(...sides) + 0.05);
+}"""
+"""Of WCAG 2, between a text and the page."""
+
+
 def fits(page: Any, width: int, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for place in (".mg-title p", ".mg-said", ".mg-seed", ".mg-hint"):
+        for each in page.locator(f"{place} >> visible=true").all()[:2]:
+            assert each.evaluate(CONTRAST) >= 4.5, (name, place)
     pages.shot(page, f"demo-{name}")

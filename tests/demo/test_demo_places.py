@@ -25,6 +25,11 @@ def test_a_place_reads_as_it_is_written(seed: int, index: int, steps: list[tuple
     assert all(letter.isalnum() or letter in ".-" for letter in place.stem)
 
 
+def test_a_strength_has_two_places_also_where_more_are_typed() -> None:
+    """What is made is kept under the place's words: two strengths with the same words would be one picture."""
+    assert Place.parse("7#3~1@0.3349") == Place(7, 3, ((1, 0.33),)) == Place.parse("7#3~1@0.33")
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", "7#", "7#3~2", "7~1@1.5", "9" * 20, "7" + "~1@0.1" * 9, "7\n8"])
 def test_what_is_no_place_is_said(text: str) -> None:
     with pytest.raises(UserError, match=r"no seed|out of range"):

@@ -11,11 +11,11 @@ import hostile_onnx
 import pytest
 import tiny_onnx
 
-from multigan.demo import finding
+from multigan.demo import cards, finding
 from multigan.demo.api import Api
 from multigan.demo.making import Studio
 from multigan.demo.shelf import UPLOADS, Shelf
-from multigan.errors import UserError
+from multigan.errors import LimitError, UserError
 from multigan.making import Options
 from multigan.runtime import UPLOADED
 
@@ -120,7 +120,10 @@ def test_a_model_of_a_visitor_runs_under_the_limits_for_strangers(
     shelf = Shelf(lambda: [tiny_onnx.write(tmp_path / "tiny.onnx")], device="cpu")
     served = shelf.upload(tmp_path / "theirs.onnx", "theirs.onnx")
     assert served.generator.trust.isolated
-    with pytest.raises(UserError, match="was stopped after 2 s"):
+    with pytest.raises(LimitError, match=r"^theirs\.onnx was stopped after 2 s") as refused:
         studio.samples(served, 1, Options())
+    sentence = cards.sentence_of(refused.value)
+    assert "here: ask for less" in sentence
+    assert "--seconds" not in sentence  # which a visitor cannot give
     assert studio.samples(shelf.first(), 1, Options()).items
     served.generator.close()

@@ -66,6 +66,22 @@ def test_sounds_are_played_and_texts_are_read(tmp_path: Path, studio: Studio) ->
     assert "&lt;i&gt;Bob" in shown
 
 
+def test_a_damaged_run_is_followed_as_far_as_it_goes(tmp_path: Path, studio: Studio) -> None:
+    folder = run(tmp_path, "drums")
+    lines = ['{"samples": Infinity, "a": 1}', f'{{"samples": 7, "a": {10**400}}}', '{"samples": "x"}', "[" * 9999, "3",
+             '{"samples": 200, "a": NaN, "b": 2}']  # fmt: skip
+    (folder / "metrics.jsonl").write_text("\n".join(lines))
+    sound = np.sin(np.arange(400) / 9)
+    for number, content in enumerate((sound, sound[:0], sound + np.nan)):
+        soundfile.write(folder / "previews" / f"000000000064-{number:02d}.wav", content, 8000, subtype="FLOAT")
+    (folder / "previews" / "000000000064-03.wav").write_bytes(b"RIFF")
+    (folder / "previews" / "1\u00b2.png").write_bytes(b"")
+    state = training.read("drums", tmp_path)
+    assert state.series == {"b": [(200, 2.0)]}
+    assert state.previews == [64]
+    assert training.preview(state, 1.0, studio.cache, tmp_path).count("data-sound=") == 1
+
+
 def test_an_empty_run_is_no_mistake(tmp_path: Path, studio: Studio) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "metrics.jsonl").touch()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hostile_onnx
 import pages
 import pytest
 import tiny_onnx
@@ -67,6 +68,43 @@ def test_files_that_are_no_model_are_sentences_and_the_page_goes_on(
 def test_addresses_of_models_that_are_not_there_or_elsewhere(visit: Callable[..., Any]) -> None:
     complaint(visit("nothing.onnx", wait=False), "nothing.onnx is not there (404)")
     complaint(visit("https://example.org/model.onnx", wait=False), "own site alone")
+    complaint(visit("http://[", wait=False), "http://[ is no address")
+
+
+def test_a_model_that_was_not_loaded_can_be_chosen_again(visit: Callable[..., Any]) -> None:
+    page = visit("pictures.onnx", service_workers="block")  # whose requests cannot be answered here
+    page.route("**/names.onnx", lambda route: route.fulfill(status=503))
+    page.locator("#models").select_option("names.onnx")
+    complaint(page, "names.onnx is not there (503)")
+    assert page.locator("#models").input_value() == ""
+    page.unroute("**/names.onnx")
+    page.locator("#models").select_option("names.onnx")
+    ready(page)
+    assert page.locator("#models").input_value() == "names.onnx"
+
+
+def test_a_mistake_far_down_the_page_is_seen(visit: Callable[..., Any]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit("pictures.onnx", viewport={"width": 390, "height": 700})
+    page.locator("#morph summary").click()
+    page.locator("#morph input").first.fill("x")
+    page.locator("#morph button[type=submit]").click()
+    complaint(page, "seed x is out of range")
+    expect(page.locator("#error")).to_be_in_viewport()
+
+
+def test_the_way_between_large_pictures_has_fewer_steps(visit: Callable[..., Any], tmp_path: Path) -> None:
+    """As many numbers as of samples: 121 pictures of 1600 x 1600 would be a gigabyte."""
+    from playwright.sync_api import expect
+
+    page = visit("pictures.onnx")
+    give(page, hostile_onnx.large(tmp_path / "large.onnx", 1600))
+    ready(page)
+    page.locator("#morph summary").click()
+    expect(page.locator("#morph")).to_contain_text("1 to 7")
+    page.locator("#morph button[type=submit]").click()
+    ready(page, "The way from seed 7 to seed 8 in 7 steps.")
 
 
 def test_what_is_typed_out_of_range_is_a_sentence(visit: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from multigan.demo.cards import said
+from multigan.demo.cards import said, sentence_of
 from multigan.errors import UserError
 
 PICK = """
@@ -39,7 +39,7 @@ def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*values)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(sentence_of(error), print_exception=False) from error
 
     return answer
 
@@ -56,7 +56,7 @@ def answering(count: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             try:
                 return handler(*values)
             except UserError as error:
-                sentence = str(error)
+                sentence = sentence_of(error)
             except Exception:
                 log.exception("a page's request failed")
                 sentence = WRONG

@@ -54,8 +54,9 @@ class Controls:
 
     @property
     def triggers(self) -> list[Any]:
-        """What makes new samples: the button, and each control when a visitor has settled it."""
-        sliders = (self.n, self.number, self.truncation, self.temperature, self.top_k, self.top_p, self.length)
+        """What makes new samples: the button, and each control when a visitor has settled it, but for the number, which
+        ends its taking turns before."""
+        sliders = (self.n, self.truncation, self.temperature, self.top_k, self.top_p, self.length)
         boxes = (self.seed, self.start, self.prompt, self.gap)
         chosen = (self.label, self.in_turn)
         return [
@@ -106,7 +107,7 @@ class Controls:
                 "step": 0.05,
                 "visible": bool(drawn.widest),
             },
-            "n": {"maximum": drawn.most, "value": FIRST[drawn.modality]},
+            "n": {"maximum": drawn.most, "value": min(FIRST[drawn.modality], drawn.most)},
             "top_k": {"maximum": max(drawn.symbols, 2), "value": max(drawn.symbols, 2), "visible": text},
             "top_p": {"visible": text},
             "length": {

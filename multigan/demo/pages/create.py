@@ -11,7 +11,7 @@ import gradio as gr
 from multigan.demo import cards
 from multigan.demo.asked import Drawn, asked, label_of, real, truncation_of, unknown, whole
 from multigan.demo.keeping import Kept, added, known, read, strip
-from multigan.demo.making import MOST_STEPS, Studio
+from multigan.demo.making import MOST_STEPS, Studio, in_turn
 from multigan.demo.pages.answering import UNSEEN, answering, shown
 from multigan.demo.pages.controls import Controls
 from multigan.demo.places import Place
@@ -55,6 +55,7 @@ class Create:
                 self.around = gr.Textbox("0", label="Around", info="A seed such as 7, or 7#3 for its sample 3.")
                 self.strength = gr.Slider(0.05, 1, 0.3, step=0.05, label="Strength")
                 self.vary = gr.Button("Make variations", elem_id="mg-vary")
+                self.vary_status = shown(name="mg-vary-status")
                 self.varied = shown(name="mg-varied", picks=True)
             with gr.Column(min_width=320):
                 shown("<h3 class='mg-head'>Morph</h3>")
@@ -63,6 +64,7 @@ class Create:
                     self.right = gr.Textbox("1", label="To seed", min_width=90)
                 self.steps = gr.Slider(2, MOST_STEPS, 16, step=1, label="Steps")
                 self.morph = gr.Button("Make the way", elem_id="mg-morph")
+                self.morph_status = shown(name="mg-morph-status")
                 self.film = shown(name="mg-film")
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -71,6 +73,9 @@ class Create:
         controls = self.controls
         inputs, made = [self.model, *controls.components], [self.status, self.results]
         gr.on(controls.triggers, self.generate, inputs, made, trigger_mode="always_last", **UNSEEN)
+        # A number that is chosen is the one of all samples.
+        alone = controls.number.release(None, None, controls.in_turn, js="() => false", **UNSEEN)
+        alone.then(self.generate, inputs, made, trigger_mode="always_last", **UNSEEN)
         controls.random.click(self.another, inputs, [*made, controls.seed], **UNSEEN)
         keeping = [self.status, self.strip, self.kept, self.around, self.left, self.right]
         for clicked in (self.results, self.varied, self.strip):
@@ -82,7 +87,7 @@ class Create:
                 **UNSEEN,
             )
         told = [self.model, self.kept, *controls.components]
-        varied, film = [self.status, self.varied], [self.status, self.film]
+        varied, film = self._further_drawn[:2], self._further_drawn[2:]
         self.vary.click(self.variations, [self.around, self.strength, *told], varied, **UNSEEN)
         self.morph.click(self.way, [self.left, self.right, self.steps, *told], film, **UNSEEN)
 
@@ -100,16 +105,21 @@ class Create:
     @property
     def drawn(self) -> list[Any]:
         """What changes with the model."""
-        return [self.status, self.results, self.further, self.varied, self.film, *self.controls.drawn]
+        return [self.status, self.results, self.further, *self._further_drawn, *self.controls.drawn]
 
-    changing = 5 + Controls.changing
+    @property
+    def _further_drawn(self) -> list[Any]:
+        """What is made below the samples, each after the sentence on it."""
+        return [self.vary_status, self.varied, self.morph_status, self.film]
+
+    changing = 7 + Controls.changing
     """How many components `drawn` are."""
 
     def updates(self, served: Served) -> list[Any]:
         """Of `drawn`, for another model: its first samples, with every control as it begins."""
         samples = self.made(served.name, self.controls.beginning(served))
         latent = gr.update(visible=served.contract.input("latent") is not None)
-        return [*samples, latent, "", "", *self.controls.updates(served)]
+        return [*samples, latent, "", "", "", "", *self.controls.updates(served)]
 
     def named(self, values: Sequence[Any]) -> dict[str, Any]:
         """The controls' values by their names."""
@@ -167,10 +177,11 @@ class Create:
     def _further_told(
         self, served: Served, kept: Any, place: Place, values: Mapping[str, Any]
     ) -> tuple[str | None, float | None, float | None]:
-        """Class, number and truncation: as a control says, else as the place was kept."""
+        """Class, number and truncation: as a control says, else as the place was kept, else as they take turns."""
         drawn, before = Drawn.of(served), known(read(kept), served.name, str(place))
         label = label_of(values["label"]) if drawn.labels else None
         told = None if drawn.low is None or values["in_turn"] else real(values, "number")
         if before is not None:
             label, told = label or before.label, before.told if told is None else told
-        return label, told, truncation_of(drawn, values)
+        turn = in_turn(served, place.index)
+        return label or turn[0], turn[1] if told is None else told, truncation_of(drawn, values)

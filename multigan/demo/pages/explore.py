@@ -69,7 +69,7 @@ class Explore:
         return [self.towards, self.label, self.walking, self.heating, self.status, self.result]
 
     def updates(self, served: Served) -> list[Any]:
-        """Of `drawn`, for another model: with nothing made until the page is looked at."""
+        """Of `drawn`, for another model; `here` makes its sample."""
         latent, labels = _has_latent(served), Drawn.of(served).labels
         label = gr.update(choices=labels, value=labels[0] if labels else None, visible=bool(labels))
         return [gr.update(visible=latent), label, gr.update(visible=latent), gr.update(visible=not latent), "", ""]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ class Layout:
                 shelf.names(), value=first.name, label="Model", scale=3, min_width=200, elem_id="mg-model"
             )
             self.again = gr.Button("Reload models", size="md", scale=0, min_width=140, elem_id="mg-again")
+        self.mine = gr.State([])
         self.message = shown(name="mg-message")
         with gr.Accordion("About this model", open=False):
             self.about = shown(about(first))
@@ -51,29 +54,35 @@ class Layout:
             with gr.Tab("Explore") as exploring:
                 self.explore = Explore(shelf, studio, self.model)
             with gr.Tab("Compare") as comparing:
-                self.compare = Compare(shelf, studio)
+                self.compare = Compare(shelf, studio, self.listed)
             with gr.Tab("Training") as watching:
                 self.training = Training(studio)
             with gr.Tab("Upload") as uploading:
                 self.upload = Upload()
         self._connect(blocks)
-        self._look_at([creating, exploring, comparing, uploading], exploring, watching)
+        self._look_at([creating, exploring, comparing, uploading], exploring, comparing, watching)
 
     def _connect(self, blocks: gr.Blocks) -> None:
         create, explore, again = self.create, self.explore, [self.message, self.model]
         chosen = [self.about, *create.drawn, *explore.drawn]
         compared = [self.compare.left, self.compare.right]
-        self.model.input(self.choose, self.model, [self.message, *chosen], **UNSEEN)
-        self.again.click(self.look_again, self.model, [*again, *compared, *chosen], **UNSEEN)
-        given = [self.upload.status, self.upload.file, self.model, *compared, *chosen]
-        self.upload.file.upload(self.uploaded, [self.upload.file, self.model], given, concurrency_limit=1, **UNSEEN)
+        changed = [
+            self.model.input(self.choose, self.model, [self.message, *chosen], **UNSEEN),
+            self.again.click(self.look_again, [self.model, self.mine], [*again, *compared, *chosen], **UNSEEN),
+        ]
+        for event in changed:  # the visitor may be looking at the walk
+            event.then(explore.here, explore.inputs, [explore.status, explore.result], **UNSEEN)
+        given = [self.upload.status, self.upload.file, self.mine, self.model, *compared, *chosen]
+        waiting = {**UNSEEN, "show_progress": "full", "show_progress_on": self.upload.file}
+        self.upload.file.upload(self.uploaded, [self.upload.file, self.mine], given, concurrency_limit=1, **waiting)
         loading = [self.model, create.kept, *create.controls.components]
         blocks.load(self.visited, loading, [*again, create.strip, create.status, create.results], **UNSEEN)
 
-    def _look_at(self, others: list[Any], exploring: Any, watching: Any) -> None:
+    def _look_at(self, others: list[Any], exploring: Any, comparing: Any, watching: Any) -> None:
         """A page that is turned to begins at once, and the training is followed only while it is looked at."""
-        explore, training = self.explore, self.training
+        explore, training, compare = self.explore, self.training, self.compare
         exploring.select(explore.here, explore.inputs, [explore.status, explore.result], **UNSEEN)
+        comparing.select(compare.look, [*compare.chosen, self.mine], compare.drawn, **UNSEEN)
         outputs = [training.status, training.run, training.preview, training.curves]
         watching.select(lambda: gr.Timer(active=True), None, training.timer, **UNSEEN)
         watching.select(training.look, [training.run, training.share], outputs, **UNSEEN)
@@ -85,7 +94,7 @@ class Layout:
     def visited(self, model: str, kept: Any, *values: Any) -> tuple[Any, ...]:
         """The first samples, as soon as the page is there."""
         made = self.create.made(model, self.create.named(values))
-        return "", gr.update(choices=self._choices(model)), self.create.kept_strip(kept), *made
+        return "", gr.update(choices=self.listed([])), self.create.kept_strip(kept), *made
 
     @answering(CHOSEN + 1)
     def choose(self, model: str) -> tuple[Any, ...]:
@@ -93,37 +102,32 @@ class Layout:
         return "", *self._chosen(self.shelf.get(model))
 
     @answering(CHOSEN + 4)
-    def look_again(self, model: str) -> tuple[Any, ...]:
+    def look_again(self, model: str, mine: list[str]) -> tuple[Any, ...]:
         """Find the files anew."""
         said = "; ".join(self.shelf.look_again())
-        names = self.shelf.names()
+        listed = gr.update(choices=self.listed(mine))
         chosen = self._chosen(self.shelf.get(model))
-        listed = gr.update(choices=names)
-        return (
-            cards.said(said[:1].upper() + said[1:] + "."),
-            gr.update(choices=self._choices(model)),
-            listed,
-            listed,
-            *chosen,
-        )
+        return cards.said(said[:1].upper() + said[1:] + "."), listed, listed, listed, *chosen
 
-    @answering(CHOSEN + 5)
-    def uploaded(self, path: str, model: str) -> tuple[Any, ...]:
+    @answering(CHOSEN + 6)
+    def uploaded(self, path: str, mine: list[str]) -> tuple[Any, ...]:
         """Open a visitor's file and choose it."""
         file = Path(path)
         try:
             served = self.shelf.upload(file, file.name)
         finally:
             file.unlink(missing_ok=True)
-        names = [*self._choices(model), served.name]
+            with suppress(OSError):  # the folder of its own that Gradio gave it
+                file.parent.rmdir()
+        mine = [*(each for each in mine if each != served.name), served.name]
+        names = self.listed(mine)
         chosen, listed = gr.update(choices=names, value=served.name), gr.update(choices=names)
         sentence = f"{file.name} is a generator of {served.many}: it is chosen at the top of the page."
-        return cards.said(sentence), None, chosen, listed, listed, *self._chosen(served)
+        return cards.said(sentence), None, mine, chosen, listed, listed, *self._chosen(served)
 
-    def _choices(self, model: str) -> list[str]:
-        """What can be chosen, the visitor's own upload with it."""
-        names = self.shelf.names()
-        return names if model in names else [*names, model]
+    def listed(self, mine: Sequence[str]) -> list[str]:
+        """What can be chosen: all models, and of the visitor's own those that are still held."""
+        return [*self.shelf.names(), *(each for each in mine if self.shelf.holds(each))]
 
     def _chosen(self, served: Served) -> tuple[Any, ...]:
         """CHOSEN updates."""

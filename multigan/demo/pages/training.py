@@ -15,15 +15,12 @@ SECONDS = 3.0
 
 
 class Training:
-    """Builds the page where it is made. tab: the page's; it is looked after while it is seen."""
+    """Builds the page where it is made."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        names = training.runs()
-        with gr.Row():
-            self.run = gr.Dropdown(
-                names, value=names[0] if names else None, label="Run", scale=2, min_width=200, elem_id="mg-run"
-            )
+        with gr.Row():  # the runs are found when the page is looked at: what is trained now is the first of them
+            self.run = gr.Dropdown([], value=None, label="Run", scale=2, min_width=200, elem_id="mg-run")
             self.share = gr.Slider(
                 0, 100, 100, step=1, label="Look back", info="Right end: the newest preview.", scale=2, min_width=200
             )
