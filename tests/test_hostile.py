@@ -204,9 +204,13 @@ def _taking(path: Path, *more: Input, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("inputs", "changes", "words"),
     [
-        ([Input("more", "noise", "float32", ["batch", 2**40], "normal")], {}, "takes for each sample 1,099,511,627,781"),
+        (
+            [Input("more", "noise", "float32", ["batch", 2**40], "normal")],
+            {},
+            "takes for each sample 1,099,511,627,781",
+        ),
         ([Input("prefix", "prefix", "int64", ["batch", 2**40])], {}, "takes for each sample"),
-        ([Input(f"more{each}", "noise", "float32", ["batch", 2**21]) for each in range(4)], {}, "takes for each sample"),
+        ([Input(f"z{each}", "noise", "float32", ["batch", 2**21]) for each in range(4)], {}, "takes for each sample"),
         ([Input("prefix", "prefix", "int64", ["batch", "length"])], {}, "contradicts itself"),
         ([], {"modality": "text", "extra": {"length": 10**9}}, "contradicts itself"),
         ([], {"modality": "text"}, "contradicts itself"),

@@ -150,7 +150,7 @@ def _build(place: Path, source: Source, data: AudioData, progress: Progress | No
             progress(len(source), len(source))
         said = {"heard": asdict(builder.heard()), "skipped": builder.report.skipped}
         arrays = {"starts": builder.starts, "counts": builder.counts, "channels": np.array(data.channels)}
-        np.savez(draft / INDEX, allow_pickle=False, **arrays, said=np.array(json.dumps(said)))
+        np.savez(draft / INDEX, **arrays, said=np.array(json.dumps(said)))
         _put(draft, place)
     except OSError as error:
         reason = error.strerror or error
