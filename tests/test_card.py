@@ -125,6 +125,24 @@ def test_the_figures_are_those_of_these_weights(
     assert "None was measured" in (tmp_path / "model.md").read_text()
 
 
+def test_what_cannot_be_measured_is_said_before_anything_is_written(
+    exported: tuple[Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, words in (
+        (["--measure", "1"], "--measure 1 is out of range"),
+        (["--measure", "20", "--data", "nowhere"], "no folder or file nowhere"),
+        (["--measure", "20", "--unrolled"], "--unrolled is for generators of text"),
+        (["--measure", "20", "--out", "."], "is a folder"),
+        (["--out", "/"], "is a folder"),
+    ):
+        assert run(["export", str(exported[0]), *arguments]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert said.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_measuring_before_and_after(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On the digits that come along: the int8 file's distance is near the network's, and the card has both."""

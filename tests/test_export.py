@@ -220,7 +220,13 @@ def test_weights_above_the_limit_go_beside_the_model(exported: tuple[Tiny, Path,
 
 @pytest.mark.parametrize(
     ("name", "tolerance", "word"),
-    [("model.pt", 1e-4, "model.onnx"), ("model.onnx", 0.0, "tolerance 0"), ("model.onnx", float("nan"), "tolerance")],
+    [
+        (".", 1e-4, "is a folder"),
+        ("..", 1e-4, "is a folder"),
+        ("model.pt", 1e-4, "model.onnx"),
+        ("model.onnx", 0.0, "tolerance 0"),
+        ("model.onnx", float("nan"), "tolerance"),
+    ],
 )
 def test_what_cannot_be_asked_for(tmp_path: Path, name: str, tolerance: float, word: str) -> None:
     with pytest.raises(UserError, match=word):
