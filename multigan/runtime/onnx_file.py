@@ -79,7 +79,9 @@ def read(path: str | Path, trust: Trust = DEFAULT) -> OnnxFile:
 def _check_parts(path: Path, summary: Summary, trust: Trust) -> None:
     """Raise UserError where the graph is made of what multigan never writes."""
     for name in summary.hidden:
-        raise UserError(f"{path} keeps part of a node in the file {name!r}, which multigan export never does: refused.")
+        raise UserError(
+            f"{path} keeps part of a node in the file {name[:80]!r}, which multigan export never does: refused."
+        )
     for domain in sorted({domain for domain, _ in summary.operators} | summary.domains):
         if domain not in DOMAINS:
             raise UserError(f"{path} uses operators of {domain[:80]!r}, which multigan export never does: refused.")
