@@ -91,6 +91,17 @@ def test_the_card_holds_the_recipe_the_table_and_what_was_measured(exported: tup
     assert "| FD | 1 | 2 |" in card
 
 
+@pytest.mark.parametrize(
+    ("modality", "call"),
+    [("image", "pictures = multigan.load("), ("audio", ".sample(16, seed=7)"), ("text", ".texts(16, seed=7)")],
+)
+def test_the_card_says_how_samples_are_made(exported: tuple[Path, Report], modality: str, call: str) -> None:
+    report = exported[1]
+    said = text(replace(report, contract=replace(report.contract, modality=modality)), None, None)
+    assert call in said
+    assert "Times are those of one call" in said
+
+
 def test_words_of_others_are_no_markdown(exported: tuple[Path, Report]) -> None:
     contract = exported[1].contract
     hostile = "<script>x</script>\n# head [a](http://b) | `c` \x1b[31m"

@@ -123,7 +123,7 @@ def export(
         raise UserError(f"{len(paths)} paths were given, and --onnx writes one file: give one, or --web FOLDER.")
     path = _exported(paths[0] if paths else None, out or OUT, choices, beside)
     if discriminator:
-        typer.echo(f"next: multigan.runtime.detector.Detector.load({str(path)!r}).judge(samples)")
+        typer.echo(f"next: from multigan.runtime.detector import Detector; Detector.load({str(path)!r}).judge(samples)")
     else:
         typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
 

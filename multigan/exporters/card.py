@@ -65,13 +65,13 @@ def text(report: Report, licence: str | None, evaluation: dict[str, Any] | None)
         f"# {_plain(contract.name)}",
         f"A {contract.role} of {what}, trained with multigan {_plain(contract.version)} and exported to ONNX "
         f"({contract.precision}).",
-        "## Use\n\n" + (_JUDGE if judge else _GENERATOR).format(name=report.files[0].name),
+        "## Use\n\n" + (_JUDGE if judge else _GENERATOR).format(name=report.files[0].name, **_calls(contract)),
         "## Inputs and outputs\n\n" + _inputs(contract),
         "## Data\n\n" + _data(contract),
         f"## Training\n\n{contract.samples_seen:,} samples were shown, those that came again counted again. The recipe:"
         f"\n\n{fence}yaml\n{recipe}\n{fence}",
         "## Figures\n\n" + _figures(evaluation),
-        "## Export\n\n" + _table(report.rows()) + _measured(report),
+        "## Export\n\n" + _table(report.rows()) + f"\n\n{_TIMES}" + _measured(report),
         f"## Licence\n\n{_plain(licence or NOT_STATED)}",
         "## Intended use\n\n" + (_USE_OF_SCORES if judge else _USE),
         "## Limits\n\n" + "\n".join(f"- {each}" for each in _limits(contract, report)),
@@ -97,9 +97,12 @@ _GENERATOR = """    pip install multigan
     multigan generate {name} -n 16 --seed 7
 
     import multigan
-    samples = multigan.load("{name}").sample(16, seed=7)    # numpy and onnxruntime, no torch"""
+    {many} = multigan.load("{name}").{call}(16, seed=7)    # numpy and onnxruntime, no torch"""
 _JUDGE = """    from multigan.runtime.detector import Detector
     found = Detector.load("{name}").judge(samples)          # found.score, found.features; no torch"""
+_TIMES = (
+    "Times are those of one call on the processor of the machine that exported it: they compare the columns, no more."
+)
 _USE = (
     "Samples for studies, sketches and programs, by people who know the data above and may use what is learned from "
     "it. It is not made to pass samples off as real ones, nor to stand for people or events."
@@ -107,6 +110,12 @@ _USE = (
 _USE_OF_SCORES = (
     "Comparing samples with each other, and features for other tasks. A score is no proof of where a sample comes from."
 )
+
+
+def _calls(contract: Contract) -> dict[str, str]:
+    """What samples are called, and the method that gives them as a person takes them."""
+    many = _KINDS.get(contract.modality, "samples")
+    return {"many": many, "call": {"image": "images", "text": "texts"}.get(contract.modality, "sample")}
 
 
 def _inputs(contract: Contract) -> str:
