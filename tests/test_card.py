@@ -99,6 +99,10 @@ def test_the_card_says_how_samples_are_made(exported: tuple[Path, Report], modal
     report = exported[1]
     said = text(replace(report, contract=replace(report.contract, modality=modality)), None, None)
     assert call in said
+    pieces = {"image": "1,797 pictures.", "audio": "1,797 slices of sound.", "text": "1,797 texts."}
+    whole = text(replace(report, contract=replace(report.contract, modality=modality)), None, count=1797)
+    assert pieces[modality] in whole
+    assert "1,797" not in said
     assert "Times are those of one call" in said
 
 

@@ -173,7 +173,7 @@ def _exported(path: Path | None, out: Path, choices: dict[str, Any], beside: _Be
         report = replace(report, measured=measured(out))
     typer.echo(str(report))
     if beside.card:
-        card.write(card.beside(out), report, beside.licence, card.evaluation_of(weights))
+        card.write(card.beside(out), report, beside.licence, weights)
         typer.echo(f"{card.beside(out)}: the model card")
     return out
 

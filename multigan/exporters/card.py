@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multigan import plain_yaml
+from multigan.checkpoint import load
 from multigan.contract import Contract
 from multigan.errors import UserError, printable
 from multigan.exporters.report import Report
@@ -21,6 +22,8 @@ MARK = (
 NOT_STATED = "not stated"
 
 _KINDS = {"image": "pictures", "audio": "sounds", "text": "texts"}
+_PIECES = {**_KINDS, "audio": "slices of sound"}
+"""What a sample of the data is."""
 _TASKS = {"image": "unconditional-image-generation", "text": "text-generation"}
 """Names of the Hugging Face hub; it has none for sounds without a text."""
 
@@ -41,10 +44,10 @@ def check(card: Path) -> None:
         raise UserError(f"cannot read {card}: {error.strerror or error}. --no-card leaves the card away.") from error
 
 
-def write(card: Path, report: Report, licence: str | None, evaluation: Path | None) -> None:
-    """Write the card, whole or not at all. evaluation: the report.json of these weights, if there is one."""
+def write(card: Path, report: Report, licence: str | None, weights: Path) -> None:
+    """Write the card of an export of `weights`, whole or not at all."""
     check(card)
-    write_text(card, text(report, licence, _read(evaluation)))
+    write_text(card, text(report, licence, _read(evaluation_of(weights)), load(weights).count))
 
 
 def evaluation_of(weights: Path) -> Path | None:
@@ -53,8 +56,11 @@ def evaluation_of(weights: Path) -> Path | None:
     return found if found.is_file() else None
 
 
-def text(report: Report, licence: str | None, evaluation: dict[str, Any] | None) -> str:
-    """The card in Markdown, with the front matter that the Hugging Face hub reads."""
+def text(
+    report: Report, licence: str | None, evaluation: dict[str, Any] | None = None, count: int | None = None
+) -> str:
+    """The card in Markdown, with the front matter that the Hugging Face hub reads. count: samples of the data, if they
+    were counted."""
     contract = report.contract
     what = _KINDS.get(contract.modality, contract.modality)
     judge = contract.role == "discriminator"
@@ -67,7 +73,7 @@ def text(report: Report, licence: str | None, evaluation: dict[str, Any] | None)
         f"({contract.precision}).",
         "## Use\n\n" + (_JUDGE if judge else _GENERATOR).format(name=report.files[0].name, **_calls(contract)),
         "## Inputs and outputs\n\n" + _inputs(contract),
-        "## Data\n\n" + _data(contract),
+        "## Data\n\n" + _data(contract, count),
         f"## Training\n\n{contract.samples_seen:,} samples were shown, those that came again counted again. The recipe:"
         f"\n\n{fence}yaml\n{recipe}\n{fence}",
         "## Figures\n\n" + _figures(evaluation),
@@ -133,13 +139,15 @@ def _shape(shape: Sequence[int | str]) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"
 
 
-def _data(contract: Contract) -> str:
+def _data(contract: Contract, count: int | None) -> str:
     data = contract.recipe.get("data", {})
     source = data.get("source")
     place = "data that multigan carries; multigan/embedded names its origin and its licence"
     if source:
         place = f"{_plain(source)}, split {_plain(data.get('split', 'train'))}"
     lines = [f"Trained on {place}."]
+    if count is not None:
+        lines.append(f"{count:,} {_PIECES.get(contract.modality, 'samples')}.")
     if contract.labels:
         lines.append(f"{len(contract.labels)} classes: {_plain(', '.join(contract.labels[:50]))}.")
     if rate := contract.extra.get("sample_rate"):
