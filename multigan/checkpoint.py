@@ -38,13 +38,15 @@ class DamagedError(UserError):
 
 @dataclass
 class Weights:
-    """The contents of a weights file. networks: state dictionaries by name: generator, generator_ema, discriminator."""
+    """The contents of a weights file. networks: state dictionaries by name: generator, generator_ema, discriminator.
+    count: how many samples the data had, if that was written down."""
 
     path: Path
     recipe: Recipe
     samples: int
     networks: dict[str, dict[str, Tensor]]
     digest: str
+    count: int | None = None
 
 
 @dataclass
@@ -55,17 +57,22 @@ class State:
     numbers: dict[str, Any]
 
 
-def save_weights(path: Path, recipe: Recipe, samples: int, networks: dict[str, nn.Module]) -> str:
-    """Write the networks' weights to `path`, whole or not at all; give the file's digest."""
+def save_weights(
+    path: Path, recipe: Recipe, samples: int, networks: dict[str, nn.Module], count: int | None = None
+) -> str:
+    """Write the networks' weights to `path`, whole or not at all; give its digest. count: samples of the data."""
     tensors = {
         f"{name}.{key}": value for name, module in networks.items() for key, value in module.state_dict().items()
     }
-    return _save(path, tensors, {"samples": str(samples), "recipe": recipe.model_dump_json()})
+    about = {"samples": str(samples), "recipe": recipe.model_dump_json()}
+    return _save(path, tensors, about if count is None else {**about, "count": str(count)})
 
 
-def save(run: Run, samples: int, recipe: Recipe, networks: dict[str, nn.Module], state: State) -> None:
-    """Write the pair of files that resuming after `samples` samples takes."""
-    weights = save_weights(run.weights(samples), recipe, samples, networks)
+def save(
+    run: Run, samples: int, recipe: Recipe, networks: dict[str, nn.Module], state: State, count: int | None = None
+) -> None:
+    """Write the pair of files that resuming after `samples` samples takes. count: samples of the data."""
+    weights = save_weights(run.weights(samples), recipe, samples, networks, count)
     _save(run.state(samples), state.tensors, {"numbers": json.dumps(state.numbers), "weights": weights})
 
 
@@ -126,13 +133,14 @@ def load(path: Path) -> Weights:
     try:
         recipe = parse(json.loads(about["recipe"]), f"the recipe inside {path}")
         samples = int(about.get("samples", "0"))
+        count = int(about["count"]) if "count" in about else None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): use another checkpoint.") from error
     networks: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         network, _, key = name.partition(".")
         networks.setdefault(network, {})[key] = value
-    return Weights(path, recipe, samples, networks, about["digest"])
+    return Weights(path, recipe, samples, networks, about["digest"], count)
 
 
 def load_pair(run: Run, samples: int) -> tuple[Weights, State]:

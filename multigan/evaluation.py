@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,22 +130,26 @@ def evaluate(
 
 
 def before_and_after(
-    weights: Path, exported: Path, source: str | None = None, count: int = 2000, progress: Progress | None = None
-) -> list[list[str]]:
-    """A table: each figure of a checkpoint's generator, of the file that was exported from it, and of real samples.
+    weights: Path, source: str | None = None, count: int = 2000, progress: Progress | None = None
+) -> Callable[[Path], list[list[str]]]:
+    """Evaluate a checkpoint's generator, and give what evaluates the file that is exported from it and makes a table:
+    each figure before, after, and of real samples.
 
     Both on the same seeds and against the same real samples: `source`, or what the checkpoint's recipe names, of which
-    `count` are searched for copies. Raises UserError as `evaluate` does.
+    `count` are searched for copies. Raises UserError as `evaluate` does, before anything is exported.
     """
     source = source or checkpoint.load(weights).recipe.data.source
-    before, after = (
-        evaluate(path, source, count=count, search=count, progress=progress).report for path in (weights, exported)
-    )
-    rows = [[f"of {count:,} samples", "before", "after", "real/real"]]
-    for name, value in before.figures.items():
-        found = (value, after.figures.get(name), before.floor.get(name))
-        rows.append([name, *("" if each is None else f"{each:.4g}" for each in found)])
-    return rows
+    before = evaluate(weights, source, count=count, search=count, progress=progress).report
+
+    def table(exported: Path) -> list[list[str]]:
+        after = evaluate(exported, source, count=count, search=count, progress=progress).report
+        rows = [[f"of {count:,} samples", "before", "after", "real/real"]]
+        for name, value in before.figures.items():
+            found = (value, after.figures.get(name), before.floor.get(name))
+            rows.append([name, *("" if each is None else f"{each:.4g}" for each in found)])
+        return rows
+
+    return table
 
 
 def _elsewhere(recipe: Recipe, source: str, changes: Mapping[str, Any] | None = None) -> Recipe:

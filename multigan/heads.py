@@ -33,12 +33,13 @@ Sampler = Callable[[Tensor, Batch], Tensor]
 class Data:
     """The stream of a training, the diversity of its samples (within classes, if any), sentences for the user.
 
-    identity: a digest that changes with what the samples are called and how they are numbered.
+    identity: a digest that changes with what the samples are called and how they are numbered. count: of the samples.
     """
 
     stream: Stream
     diversity: float
     identity: str
+    count: int
     report: list[str] = field(default_factory=list)
     damaged: Callable[[], str] = str
     """What could not be read since the last call, as text; empty where all could."""

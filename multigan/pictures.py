@@ -15,7 +15,7 @@ from multigan.errors import UserError, printable
 from multigan.files import replacing
 
 FORMATS = ("png", "webp")
-WEBP_SIDE = 16383
+WEBP_SIDE, GIF_SIDE = 16383, 65535
 Bytes = NDArray[np.uint8]
 _MARGIN, _TEXT = 4, 12
 
@@ -98,7 +98,11 @@ def save_image(image: Image.Image, path: Path) -> None:
 
 
 def save_gif(frames: Bytes, path: Path, seconds: float) -> None:
-    """Write frames `[n, H, W, C]` as an endless GIF that takes `seconds`, whole or not at all."""
+    """Write frames `[n, H, W, C]` as an endless GIF that takes `seconds`, whole or not at all. Raises UserError where
+    the folder cannot be written, or they are larger than GIF can hold."""
+    height, width = frames.shape[1:3]
+    if max(height, width) > GIF_SIDE:
+        raise UserError(f"{path.name} would be {width}x{height}, and GIF holds {GIF_SIDE} at most.")
     images = [to_image(each) for each in frames]
     duration = max(20, round(1000 * seconds / len(images)))
     with replacing(path) as temporary:

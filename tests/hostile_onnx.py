@@ -115,6 +115,11 @@ def no_data(model: onnx.ModelProto) -> None:
     model.graph.initializer.append(onnx.TensorProto(name="none", data_type=TensorProto.FLOAT, dims=[2**40]))
 
 
+def countless_axes(model: onnx.ModelProto) -> None:
+    """A tensor of so many axes that the product of their sides alone would take an hour."""
+    model.graph.initializer.append(onnx.TensorProto(name="none", data_type=TensorProto.FLOAT, dims=[2**62] * 2**19))
+
+
 def negative_side(model: onnx.ModelProto) -> None:
     model.graph.initializer[0].dims[0] = -5
 

@@ -91,6 +91,21 @@ def test_the_card_holds_the_recipe_the_table_and_what_was_measured(exported: tup
     assert "| FD | 1 | 2 |" in card
 
 
+@pytest.mark.parametrize(
+    ("modality", "call"),
+    [("image", "pictures = multigan.load("), ("audio", ".sample(16, seed=7)"), ("text", ".texts(16, seed=7)")],
+)
+def test_the_card_says_how_samples_are_made(exported: tuple[Path, Report], modality: str, call: str) -> None:
+    report = exported[1]
+    said = text(replace(report, contract=replace(report.contract, modality=modality)), None, None)
+    assert call in said
+    pieces = {"image": "1,797 pictures.", "audio": "1,797 slices of sound.", "text": "1,797 texts."}
+    whole = text(replace(report, contract=replace(report.contract, modality=modality)), None, count=1797)
+    assert pieces[modality] in whole
+    assert "1,797" not in said
+    assert "Times are those of one call" in said
+
+
 def test_words_of_others_are_no_markdown(exported: tuple[Path, Report]) -> None:
     contract = exported[1].contract
     hostile = "<script>x</script>\n# head [a](http://b) | `c` \x1b[31m"
@@ -123,6 +138,24 @@ def test_the_figures_are_those_of_these_weights(
     (tmp_path / "best-evaluation" / "report.json").write_text("{ damaged")
     assert run(["export", str(weights), "--out", str(tmp_path / "model.onnx")]) == 0
     assert "None was measured" in (tmp_path / "model.md").read_text()
+
+
+def test_what_cannot_be_measured_is_said_before_anything_is_written(
+    exported: tuple[Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, words in (
+        (["--measure", "1"], "--measure 1 is out of range"),
+        (["--measure", "20", "--data", "nowhere"], "no folder or file nowhere"),
+        (["--measure", "20", "--unrolled"], "--unrolled is for generators of text"),
+        (["--measure", "20", "--out", "."], "is a folder"),
+        (["--out", "/"], "is a folder"),
+    ):
+        assert run(["export", str(exported[0]), *arguments]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert said.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

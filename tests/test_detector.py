@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,8 @@ def test_texts_are_judged_by_their_symbols(name: str, tmp_path: Path) -> None:
         assert np.max(np.abs(detector.judge(changed, 2).score - found.score)) < 1e-6
     with pytest.raises(UserError, match="values outside of 0"):
         detector.judge(texts - 2, 2)
+    with pytest.raises(UserError, match="give whole numbers"):
+        detector.judge(texts + 0.5, 2)
 
 
 def test_float16_judges_nearly_the_same(tmp_path: Path) -> None:
@@ -159,6 +162,65 @@ def test_each_file_is_refused_where_the_other_is_wanted(tmp_path: Path, capsys: 
     ):
         with pytest.raises(UserError, match=words):
             Detector.load(out, device="cpu").judge(samples, label)
+
+
+def test_samples_of_a_generator_are_judged_though_rounding_took_them_out_of_their_range(tmp_path: Path) -> None:
+    """onnxruntime's tanh gives -1.0000001."""
+    out = tmp_path / "judge.onnx"
+    export(untrained.pictures("dcgan", tmp_path), out, choices=JUDGES)
+    detector = Detector.load(out, device="cpu", threads=1)
+    ends = np.where(np.arange(2 * 3 * 16 * 16).reshape(2, 3, 16, 16) % 2, 1, -1).astype(np.float32)
+    wanted = detector.judge(ends, 1)
+    beyond = np.nextafter(ends, 2 * ends)
+    assert np.abs(beyond).min() > 1
+    assert np.array_equal(detector.judge(beyond, 1).score, wanted.score)
+    assert np.abs(beyond).min() > 1  # what was given is left as it is
+    with pytest.raises(UserError, match="outside of -1 to 1"):
+        detector.judge(ends * 1.001, 1)
+    for samples in ("abc", [[1], [1, 2]]):
+        with pytest.raises(UserError, match="no array of numbers"):
+            detector.judge(samples, 1)  # type: ignore[arg-type]
+
+
+def test_a_contract_that_is_no_detectors_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "judge.onnx"
+    export(untrained.pictures("dcgan", tmp_path), out, choices=JUDGES)
+    model = onnx.load(out)
+    good = json.loads(model.metadata_props[0].value)
+    sample, label = good["inputs"]
+    zeros = np.zeros((2, 3, 16, 16))
+    for changes, words in (
+        ({"extra": {}}, "no detector's"),
+        ({"extra": {"features": "other"}}, "no detector's"),
+        ({"extra": {"features": ["features"]}}, "no detector's"),
+        ({"inputs": [label, sample]}, "no detector's"),
+        ({"inputs": [{**sample, "kind": "noise"}, label]}, "no detector's"),
+        ({"inputs": [sample, {**label, "kind": "scalar"}]}, "no detector's"),
+        ({"inputs": [{**sample, "shape": ["batch", "C", 16, 16]}, label]}, "no detector's"),
+        ({"output": {**good["output"], "name": "features", "shape": ["batch", 3]}}, "gave scores"),
+        ({"inputs": [{**sample, "minimum": 0.5, "maximum": None}, label]}, "outside of 0.5 to inf"),
+    ):
+        model.metadata_props[0].value = json.dumps({**good, **changes})
+        (tmp_path / "bad.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(UserError, match=words):
+            Detector.load(tmp_path / "bad.onnx", device="cpu", threads=1).judge(zeros, 1)
+    unbounded = {**sample, "minimum": None, "maximum": None}
+    model.metadata_props[0].value = json.dumps({**good, "inputs": [unbounded, label]})
+    (tmp_path / "wide.onnx").write_bytes(model.SerializeToString())
+    assert Detector.load(tmp_path / "wide.onnx", device="cpu", threads=1).judge(zeros + 3, 1).score.shape == (2,)
+
+
+def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    out = tmp_path / "judge.onnx"
+    export(untrained.pictures("dcgan", tmp_path), out, choices=JUDGES)
+    model = onnx.load(out)
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            spoilt = onnx.numpy_helper.to_array(weight) * np.float32("nan")
+            weight.CopyFrom(onnx.numpy_helper.from_array(spoilt, weight.name))
+    out.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="not numbers"):
+        Detector.load(out, device="cpu", threads=1).judge(np.zeros((2, 3, 16, 16)), 1)
 
 
 def test_a_detector_runs_without_torch(tmp_path: Path) -> None:

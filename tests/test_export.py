@@ -6,7 +6,9 @@ import os
 import re
 import site
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -186,6 +188,21 @@ def test_nothing_in_the_present_folder_is_run(
     assert not (place / "run").exists()
 
 
+def test_the_oldest_numpy_can_feed_the_fresh_process(
+    exported: tuple[Tiny, Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numpy 1.26's savez takes whatever has a name for an array, also `allow_pickle`."""
+
+    def savez(file: Path, **arrays: Any) -> None:
+        with zipfile.ZipFile(file, "w") as whole:
+            for name, value in arrays.items():
+                with whole.open(f"{name}.npy", "w") as part:
+                    np.lib.format.write_array(part, np.asanyarray(value))
+
+    monkeypatch.setattr(np, "savez", savez)
+    _write(exported, tmp_path / "model.onnx")
+
+
 def test_noise_inside_the_graph_is_found(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="differs from torch"):
         export_module(Shifted(), _contract(False, (1, 2, 3)), tmp_path / "model.onnx")
@@ -203,7 +220,13 @@ def test_weights_above_the_limit_go_beside_the_model(exported: tuple[Tiny, Path,
 
 @pytest.mark.parametrize(
     ("name", "tolerance", "word"),
-    [("model.pt", 1e-4, "model.onnx"), ("model.onnx", 0.0, "tolerance 0"), ("model.onnx", float("nan"), "tolerance")],
+    [
+        (".", 1e-4, "is a folder"),
+        ("..", 1e-4, "is a folder"),
+        ("model.pt", 1e-4, "model.onnx"),
+        ("model.onnx", 0.0, "tolerance 0"),
+        ("model.onnx", float("nan"), "tolerance"),
+    ],
 )
 def test_what_cannot_be_asked_for(tmp_path: Path, name: str, tolerance: float, word: str) -> None:
     with pytest.raises(UserError, match=word):

@@ -13,6 +13,8 @@ import tiny_onnx
 from PIL import Image
 
 from multigan.cli import run
+from multigan.errors import UserError
+from multigan.pictures import save_gif
 from multigan.runtime import Generator, load, to_uint8
 
 
@@ -149,3 +151,9 @@ def test_info_tells_the_contract(model: Path, capsys: pytest.CaptureFixture[str]
         assert word in said
     assert run(["info", str(model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["labels"] == tiny_onnx.LABELS
+
+
+def test_a_film_that_gif_cannot_hold_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="would be 70000x2, and GIF holds 65535"):
+        save_gif(np.zeros((3, 2, 70_000, 1), np.uint8), tmp_path / "wide.gif", 1.0)
+    assert list(tmp_path.iterdir()) == []

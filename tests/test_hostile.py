@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import multigan
 from multigan.cli import run
-from multigan.contract import FORMAT
+from multigan.contract import FORMAT, Input
 from multigan.errors import LimitError, UserError
 from multigan.runtime import UPLOADED, Trust, load, onnx_file
 from multigan.runtime.trust import LONGEST
@@ -69,6 +69,7 @@ def _command(folder: Path, *arguments: object) -> tuple[int, str, float, int]:
 REFUSED = {
     "forged sides": (hostile.forged_sides, "data for another count"),
     "no data": (hostile.no_data, "data for another count"),
+    "countless axes": (hostile.countless_axes, "a tensor of more than 64 axes"),
     "a negative side": (hostile.negative_side, "data for another count"),
     "sparse": (hostile.sparse, "sparse tensors"),
     "a foreign domain": (hostile.foreign_domain, "operators of 'evil.example'"),
@@ -186,6 +187,60 @@ def test_more_labels_than_anyone_has(tmp_path: Path) -> None:
     said = tiny_onnx.contract(labels=[str(each) for each in range(100_001)])
     with pytest.raises(UserError, match="contradicts itself"):
         onnx_file.read(tiny_onnx.write(tmp_path / "model.onnx", said))
+
+
+def _taking(path: Path, *more: Input, **changes: object) -> Path:
+    """The small model, whose contract and graph take other inputs, too."""
+    model = hostile.plain()
+    said = tiny_onnx.contract(conditional=False)
+    model.metadata_props[0].value = replace(said, inputs=[*said.inputs, *more], **changes).to_json()  # type: ignore[arg-type]
+    for each in more:
+        kind = onnx.TensorProto.INT64 if each.dtype == "int64" else onnx.TensorProto.FLOAT
+        model.graph.input.append(onnx.helper.make_tensor_value_info(each.name, kind, each.shape))
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("inputs", "changes", "words"),
+    [
+        (
+            [Input("more", "noise", "float32", ["batch", 2**40], "normal")],
+            {},
+            "takes for each sample 1,099,511,627,781",
+        ),
+        ([Input("prefix", "prefix", "int64", ["batch", 2**40])], {}, "takes for each sample"),
+        ([Input(f"z{each}", "noise", "float32", ["batch", 2**21]) for each in range(4)], {}, "takes for each sample"),
+        ([Input("prefix", "prefix", "int64", ["batch", "length"])], {}, "contradicts itself"),
+        ([], {"modality": "text", "extra": {"length": 10**9}}, "contradicts itself"),
+        ([], {"modality": "text"}, "contradicts itself"),
+    ],
+)
+def test_what_a_sample_is_made_of_is_limited(
+    tmp_path: Path, inputs: list[Input], changes: dict[str, object], words: str
+) -> None:
+    """It is drawn in this process, whose memory nothing else limits."""
+    with pytest.raises(UserError, match=words):
+        onnx_file.read(_taking(tmp_path / "model.onnx", *inputs, **changes), UPLOADED)
+
+
+def test_the_noise_of_a_batch_counts_as_memory(tmp_path: Path) -> None:
+    path = _taking(tmp_path / "model.onnx", Input("more", "noise", "float32", ["batch", 2**20], "uniform"))
+    model = load(path, "cpu", threads=1, trust=Trust(memory=2**28))
+    assert len(model.sample(1)) == 1
+    latents = np.zeros((16, tiny_onnx.SIZE), np.float32)
+    for refused in (
+        lambda: model.sample(16),
+        lambda: model.warm_up(16),
+        lambda: model.interpolate([1, 2], steps=8),
+        lambda: model.of_latents(latents),
+    ):
+        with pytest.raises(UserError, match=r"noise of 16 samples takes 1\.3 GB, and the model may have 0\.3 GB"):
+            refused()
+    assert len(model.of_latents(latents, batch=2)) == 16
+    for batch in (0, 5000):
+        with pytest.raises(UserError, match=f"batch {batch} is out of range"):
+            model.of_latents(latents, batch=batch)
 
 
 def test_many_labels_do_not_fill_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

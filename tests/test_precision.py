@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,16 @@ def test_the_command_writes_each_precision_and_refuses_two(tmp_path: Path, capsy
         assert run(["export", str(weights), *arguments, "--out", str(out)]) == 2, arguments
         assert capsys.readouterr().err.count("\n") == 1
     assert list(out.parent.iterdir()) == []
+
+
+def test_the_report_says_where_int8_gains_nothing(tmp_path: Path) -> None:
+    report = export(untrained.pictures("dcgan", tmp_path), tmp_path / "model.onnx", choices=Choices("int8"))
+    words = "int8 is no faster than float32"
+    for times, said in (((2.0, 1.0, 9.0), True), ((1.0, 1.0, 9.0), True), ((0.5, 1.0, 9.0), False)):
+        mixed = dict(zip(("int8", "fp32", "torch"), times, strict=True))
+        slow = {"int8": 3.0, "fp32": 1.0, "torch": 4.0}
+        assert (words in str(replace(report, latencies={1: slow, 16: mixed}))) == said
+    assert words not in str(replace(report, latencies={}, columns=report.columns[1:]))
 
 
 def test_older_contracts_have_the_full_precision(tmp_path: Path) -> None:

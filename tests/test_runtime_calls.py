@@ -155,6 +155,15 @@ def test_a_watch_stops_what_is_late_and_nothing_else() -> None:
     assert not done.expired
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_limit_of_hundreds_of_years_is_watched_as_any_other(model: Path) -> None:
+    """No system waits for so long at once."""
+    stopped = threading.Event()
+    assert len(load(model, "cpu", threads=1, trust=Trust(seconds=1e300)).sample(1)) == 1
+    with Watch(1e12, lambda: pytest.fail("too early")), Watch(0.05, stopped.set):
+        assert stopped.wait(20)
+
+
 # --- devices ----------------------------------------------------------------------------------------------------------
 
 

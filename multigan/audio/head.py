@@ -140,7 +140,7 @@ class Head(GanHead[AudioRecipe]):
             played = self._stream = SpectrogramStream(stream, spectrograms)
             seen = spectrograms(seen)
         variety = self.diversity(seen, first.conditions.get("label"))
-        return Data(played, variety, stream.identity(), stream.sentences(), stream.news)
+        return Data(played, variety, stream.identity(), len(stream), stream.sentences(), stream.news)
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         generator, discriminator = networks(self.recipe)

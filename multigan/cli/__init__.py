@@ -104,9 +104,19 @@ def _drop_output() -> None:
 def _sentence(error: UserError | typer.TyperException) -> str:
     """The mistake on one line, whatever a file's name or a value may hold."""
     if isinstance(error, UserError):
-        return printable(" ".join(str(error).split()))
-    text = printable(" ".join(error.format_message().split()))
+        return _shown(str(error))
+    text = _shown(error.format_message())
     return text[:1].lower() + text[1:]
+
+
+_LONGEST = 4000
+"""Characters of a sentence: a name in somebody's file may have millions."""
+
+
+def _shown(text: str) -> str:
+    """A text on one line of a terminal."""
+    line = " ".join(text.split())
+    return printable(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…")
 
 
 def main() -> None:

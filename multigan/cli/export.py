@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-OUT = Path("model.onnx")
+from multigan.errors import UserError
+
+OUT, OPSET = Path("model.onnx"), 20
+MOST = 1_000_000
+"""Samples that are measured."""
 
 
 def export(
@@ -43,7 +48,7 @@ def export(
             show_default="50; 30",
         ),
     ] = None,
-    opset: Annotated[int, typer.Option(help="Of the ONNX standard, 18 to 23.")] = 20,
+    opset: Annotated[int, typer.Option(help="Of the ONNX standard, 18 to 23.")] = OPSET,
     discriminator: Annotated[
         bool,
         typer.Option("--discriminator", help="The discriminator instead: from samples to a score and features."),
@@ -83,8 +88,6 @@ def export(
 
     The averaged weights; the file is compared with torch, and kept only if both give the same samples.
     """
-    from multigan.errors import UserError
-
     if fp16 and int8:
         raise UserError("--fp16 and --int8 are two precisions of one file: give one of them.")
     choices = {
@@ -101,9 +104,13 @@ def export(
         raise UserError("--data is what --measure N compares with: give both, or leave it away.")
     if measure is not None and discriminator:
         raise UserError("--measure evaluates samples, and a discriminator makes none: leave it away.")
+    if measure is not None and not 2 <= measure <= MOST:
+        raise UserError(f"--measure {measure} is out of range: choose from 2 to {MOST}.")
     if licence is not None and not beside.card:
         raise UserError("--license is for the model card, which is not written here: leave it away.")
     if web is not None:
+        if paths and all(path.suffix == ".onnx" for path in paths):
+            _refuse(choices, measure)
         if out is not None:
             raise UserError("--out names one file and --web a folder: give one of them.")
         if discriminator:
@@ -116,9 +123,22 @@ def export(
         raise UserError(f"{len(paths)} paths were given, and --onnx writes one file: give one, or --web FOLDER.")
     path = _exported(paths[0] if paths else None, out or OUT, choices, beside)
     if discriminator:
-        typer.echo(f"next: multigan.runtime.detector.Detector.load({str(path)!r}).judge(samples)")
+        typer.echo(f"next: from multigan.runtime.detector import Detector; Detector.load({str(path)!r}).judge(samples)")
     else:
         typer.echo(f"next: multigan generate {path} -n 16 --seed 7")
+
+
+def _refuse(choices: dict[str, Any], measure: int | None) -> None:
+    """Raise UserError for what is asked of an export where nothing is exported."""
+    usual = {"precision": "fp32", "opset": OPSET, "role": "generator", "unrolled": False}
+    told = [name for name, value in choices.items() if value != usual.get(name)]
+    told += [] if measure is None else ["measure"]
+    if told:
+        option = {"precision": choices["precision"], "role": "discriminator"}.get(told[0], told[0])
+        raise UserError(
+            f"--{option} is for what is exported, and files that end in .onnx are taken as they are: leave it away, or "
+            "name the runs."
+        )
 
 
 class _Beside(NamedTuple):
@@ -140,23 +160,33 @@ def _exported(path: Path | None, out: Path, choices: dict[str, Any], beside: _Be
         need_all("metrics")
     weights = find_checkpoint(path)
     typer.echo(f"exporting {weights}")
-    from multigan.exporters import Choices, card
+    from multigan.cli.evaluate import Counting
+    from multigan.exporters import Choices, card, check
     from multigan.exporters import export as export_weights
 
+    check(weights, out, Choices(**choices))
     if beside.card:
-        card.check(card.beside(out))  # now, and not after minutes of exporting
-    report = export_weights(weights, out, choices=Choices(**choices))
-    if beside.measure is not None:
-        from multigan.cli.evaluate import Counting
-        from multigan.evaluation import before_and_after
-
-        with Counting() as progress:
-            report = replace(report, measured=before_and_after(weights, out, beside.data, beside.measure, progress))
+        card.check(card.beside(out))
+    with Counting() as progress:
+        measured = _measuring(weights, beside.measure, beside.data, progress)
+        report = export_weights(weights, out, choices=Choices(**choices))
+        report = replace(report, measured=measured(out))
     typer.echo(str(report))
     if beside.card:
-        card.write(card.beside(out), report, beside.licence, card.evaluation_of(weights))
+        card.write(card.beside(out), report, beside.licence, weights)
         typer.echo(f"{card.beside(out)}: the model card")
     return out
+
+
+def _measuring(
+    weights: Path, count: int | None, data: str | None, progress: Callable[[int, int], None]
+) -> Callable[[Path], list[list[str]]]:
+    """Measure a checkpoint, if that is asked for; gives what measures the file made of it and writes a table."""
+    if count is None:
+        return lambda made: []
+    from multigan.evaluation import before_and_after
+
+    return before_and_after(weights, data, count, progress)
 
 
 def _web(paths: list[Path], folder: Path, ort: Path | None, choices: dict[str, Any], beside: _Beside) -> None:

@@ -41,7 +41,7 @@ def info(
     if file.external:
         rows.insert(1, ("weights in", ", ".join(sorted(file.external))))
     rows += [(f"recipe {key}", text) for key, text in _flat(contract.recipe)]
-    shown = [(printable(name), printable(text)) for name, text in rows]
+    shown = [(_cut(printable(name), _WIDEST), _cut(printable(text), _LONGEST)) for name, text in rows]
     width = max(len(name) for name, _ in shown)
     for name, text in shown:
         typer.echo(f"{name:<{width}}  {text}")
@@ -81,6 +81,8 @@ def _language(contract: Contract) -> list[tuple[str, str]]:
 
 
 _LABELS, _SYMBOLS = 100, 12
+_WIDEST, _LONGEST = 80, 4000
+"""Characters of a row's name and of its text, which may be anyone's."""
 _KINDS = {"characters": "characters", "words": "words", "bpe": "parts of words", "symbols": "symbols"}
 
 
@@ -94,4 +96,8 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             )
         elif value not in (None, [], {}):
             rows.append((key, str(value)))
-    return [(key, text if len(text) <= 160 else text[:159] + "…") for key, text in rows if text]
+    return [(key, _cut(text, 160)) for key, text in rows if text]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multigan.exporters.choices import Choices
-from multigan.exporters.export import export, export_module
+from multigan.exporters.export import check, export, export_module
 from multigan.exporters.report import Report
 
-__all__ = ["Choices", "Report", "export", "export_module"]
+__all__ = ["Choices", "Report", "check", "export", "export_module"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multigan import plain_yaml
+from multigan.checkpoint import load
 from multigan.contract import Contract
 from multigan.errors import UserError, printable
 from multigan.exporters.report import Report
@@ -21,6 +22,8 @@ MARK = (
 NOT_STATED = "not stated"
 
 _KINDS = {"image": "pictures", "audio": "sounds", "text": "texts"}
+_PIECES = {**_KINDS, "audio": "slices of sound"}
+"""What a sample of the data is."""
 _TASKS = {"image": "unconditional-image-generation", "text": "text-generation"}
 """Names of the Hugging Face hub; it has none for sounds without a text."""
 
@@ -41,10 +44,10 @@ def check(card: Path) -> None:
         raise UserError(f"cannot read {card}: {error.strerror or error}. --no-card leaves the card away.") from error
 
 
-def write(card: Path, report: Report, licence: str | None, evaluation: Path | None) -> None:
-    """Write the card, whole or not at all. evaluation: the report.json of these weights, if there is one."""
+def write(card: Path, report: Report, licence: str | None, weights: Path) -> None:
+    """Write the card of an export of `weights`, whole or not at all."""
     check(card)
-    write_text(card, text(report, licence, _read(evaluation)))
+    write_text(card, text(report, licence, _read(evaluation_of(weights)), load(weights).count))
 
 
 def evaluation_of(weights: Path) -> Path | None:
@@ -53,8 +56,11 @@ def evaluation_of(weights: Path) -> Path | None:
     return found if found.is_file() else None
 
 
-def text(report: Report, licence: str | None, evaluation: dict[str, Any] | None) -> str:
-    """The card in Markdown, with the front matter that the Hugging Face hub reads."""
+def text(
+    report: Report, licence: str | None, evaluation: dict[str, Any] | None = None, count: int | None = None
+) -> str:
+    """The card in Markdown, with the front matter that the Hugging Face hub reads. count: samples of the data, if they
+    were counted."""
     contract = report.contract
     what = _KINDS.get(contract.modality, contract.modality)
     judge = contract.role == "discriminator"
@@ -65,13 +71,13 @@ def text(report: Report, licence: str | None, evaluation: dict[str, Any] | None)
         f"# {_plain(contract.name)}",
         f"A {contract.role} of {what}, trained with multigan {_plain(contract.version)} and exported to ONNX "
         f"({contract.precision}).",
-        "## Use\n\n" + (_JUDGE if judge else _GENERATOR).format(name=report.files[0].name),
+        "## Use\n\n" + (_JUDGE if judge else _GENERATOR).format(name=report.files[0].name, **_calls(contract)),
         "## Inputs and outputs\n\n" + _inputs(contract),
-        "## Data\n\n" + _data(contract),
+        "## Data\n\n" + _data(contract, count),
         f"## Training\n\n{contract.samples_seen:,} samples were shown, those that came again counted again. The recipe:"
         f"\n\n{fence}yaml\n{recipe}\n{fence}",
         "## Figures\n\n" + _figures(evaluation),
-        "## Export\n\n" + _table(report.rows()) + _measured(report),
+        "## Export\n\n" + _table(report.rows()) + f"\n\n{_TIMES}" + _measured(report),
         f"## Licence\n\n{_plain(licence or NOT_STATED)}",
         "## Intended use\n\n" + (_USE_OF_SCORES if judge else _USE),
         "## Limits\n\n" + "\n".join(f"- {each}" for each in _limits(contract, report)),
@@ -97,9 +103,12 @@ _GENERATOR = """    pip install multigan
     multigan generate {name} -n 16 --seed 7
 
     import multigan
-    samples = multigan.load("{name}").sample(16, seed=7)    # numpy and onnxruntime, no torch"""
+    {many} = multigan.load("{name}").{call}(16, seed=7)    # numpy and onnxruntime, no torch"""
 _JUDGE = """    from multigan.runtime.detector import Detector
     found = Detector.load("{name}").judge(samples)          # found.score, found.features; no torch"""
+_TIMES = (
+    "Times are those of one call on the processor of the machine that exported it: they compare the columns, no more."
+)
 _USE = (
     "Samples for studies, sketches and programs, by people who know the data above and may use what is learned from "
     "it. It is not made to pass samples off as real ones, nor to stand for people or events."
@@ -107,6 +116,12 @@ _USE = (
 _USE_OF_SCORES = (
     "Comparing samples with each other, and features for other tasks. A score is no proof of where a sample comes from."
 )
+
+
+def _calls(contract: Contract) -> dict[str, str]:
+    """What samples are called, and the method that gives them as a person takes them."""
+    many = _KINDS.get(contract.modality, "samples")
+    return {"many": many, "call": {"image": "images", "text": "texts"}.get(contract.modality, "sample")}
 
 
 def _inputs(contract: Contract) -> str:
@@ -124,13 +139,15 @@ def _shape(shape: Sequence[int | str]) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"
 
 
-def _data(contract: Contract) -> str:
+def _data(contract: Contract, count: int | None) -> str:
     data = contract.recipe.get("data", {})
     source = data.get("source")
     place = "data that multigan carries; multigan/embedded names its origin and its licence"
     if source:
         place = f"{_plain(source)}, split {_plain(data.get('split', 'train'))}"
     lines = [f"Trained on {place}."]
+    if count is not None:
+        lines.append(f"{count:,} {_PIECES.get(contract.modality, 'samples')}.")
     if contract.labels:
         lines.append(f"{len(contract.labels)} classes: {_plain(', '.join(contract.labels[:50]))}.")
     if rate := contract.extra.get("sample_rate"):

@@ -14,7 +14,7 @@ import onnx
 from torch import nn
 
 from multigan import heads
-from multigan.checkpoint import load_detector, load_generator
+from multigan.checkpoint import load, load_detector, load_generator
 from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.exporters.choices import Choices
@@ -41,8 +41,15 @@ def export(weights: Path, out: Path, tolerance: float | None = None, choices: Ch
     recipe, network, samples_seen = (load_detector if judges else load_generator)(weights)
     contract = heads.contract(recipe, samples_seen)
     if tolerance is None:
-        tolerance = choices.tolerance or heads.tolerance(recipe)
+        tolerance = heads.tolerance(recipe) if choices.tolerance is None else choices.tolerance
     return export_module(network, judging(contract) if judges else contract, out, tolerance, choices)
+
+
+def check(weights: Path, out: Path, choices: Choices) -> None:
+    """Raise UserError where what is asked for cannot be exported, before minutes of work are spent on it."""
+    _check_target(out)
+    contract = heads.contract(load(weights).recipe, 0)
+    choices.check(judging(contract) if choices.role == "discriminator" else contract)
 
 
 def export_module(
@@ -130,12 +137,12 @@ def _count(graph: onnx.GraphProto) -> int:
 
 
 def _check_target(out: Path) -> None:
-    """Find what is wrong before the work, not after it."""
-    if out.suffix != ".onnx":
-        raise UserError(f"{out} must end in .onnx: {out.with_suffix('.onnx').name}")
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: name a file, such as {out / 'model.onnx'}")
+    """Raise UserError where no file can be written at `out`: before the work, and not after it."""
     with _sentence_for(out):
+        if out.is_dir():
+            raise UserError(f"{out} is a folder: name a file, such as {out / 'model.onnx'}")
+        if out.suffix != ".onnx":
+            raise UserError(f"{out} must end in .onnx: {out.with_suffix('.onnx').name}")
         out.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out.parent).close()
 

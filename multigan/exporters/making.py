@@ -15,7 +15,7 @@ from torch import nn
 
 from multigan.contract import Contract
 from multigan.errors import UserError
-from multigan.exporters import quantize
+from multigan.exporters import dense, quantize
 from multigan.exporters.choices import Choices
 from multigan.exporters.graph import state, to_onnx
 from multigan.exporters.half import halved, stored_in_half
@@ -80,7 +80,8 @@ def _halves(plain: onnx.ModelProto, contract: Contract) -> Iterator[Draft]:
 
 
 def _quantized(plain: onnx.ModelProto, contract: Contract, reference: Reference) -> Iterator[Draft]:
-    """All that can be in int8; then without the layer that makes the most noise; then without the next one, too."""
+    """All that can be in int8; then without matrix products; then without the layer of convolutions that makes the most
+    noise; then without the next one, too."""
     rewritten = _rewritten(plain, quantize.BLOCK)
     layers = quantize.layers(rewritten.graph)
     if not layers:
@@ -92,11 +93,16 @@ def _quantized(plain: onnx.ModelProto, contract: Contract, reference: Reference)
 
     ranges = quantize.ranges(rewritten, feeds)
     best, *_ = _quietest(rewritten, [quantize.quantized(rewritten, each) for each in ranges], reference)
-    yield _stating(quantize.quantized(rewritten, ranges[best]), contract), ""
+    small = quantize.quantized(rewritten, ranges[best])
+    inputs = dense.ranges(rewritten, feeds)
+    if inputs:
+        yield _stating(dense.quantized(small, inputs), contract), ""
+    yield _stating(small, contract), "matrix products stay in float32" if inputs else ""
     spared = [{each} for each in range(layers)]
     order = _quietest(rewritten, [quantize.quantized(rewritten, ranges[best], each) for each in spared], reference)
     for count in range(1, layers):
         words = f"{count} of {layers} layers of convolutions stay in float32, those that int8 adds most noise to"
+        words += ", and matrix products" if inputs else ""
         yield _stating(quantize.quantized(rewritten, ranges[best], order[:count]), contract), words
 
 

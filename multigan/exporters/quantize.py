@@ -57,7 +57,7 @@ def quantized(model: onnx.ModelProto, ranges: Ranges, spared: Collection[int] = 
 
     ranges: those of the values, one of the above. spared: the numbers of other layers that stay in float32, too. So do
     transposed convolutions, for which onnxruntime has no int8 kernel (`polyphase` rewrites them before), and matrix
-    products, which come first and cost little.
+    products (`dense`).
     """
     made = copy.deepcopy(model)
     replace_nodes(made.graph, _Walk(made.graph, ranges, spared).nodes())

@@ -93,9 +93,17 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.files[0]}: opset {self.opset}, IR {self.ir_version}", *self._compared()]
         lines.append(f"  {self.allowed}; loads and runs in a fresh process without torch")
-        lines += [*([f"  {self.remark}"] if self.remark else []), "", *aligned(self.rows())]
+        lines += [f"  {each}" for each in (self.remark, self._slower()) if each]
+        lines += ["", *aligned(self.rows())]
         lines += ["", *aligned(self.measured)] if self.measured else []
         return "\n".join(lines)
+
+    def _slower(self) -> str:
+        """That int8 gains no time here, where it does not."""
+        name, *others = (each.name for each in self.columns)
+        if name != "int8" or not others or any(each[name] < each[others[0]] for each in self.latencies.values()):
+            return ""
+        return "int8 is no faster than float32 on this machine: leave --int8 away, unless the size counts"
 
     def _compared(self) -> list[str]:
         """A line for each batch that was compared."""

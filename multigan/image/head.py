@@ -98,6 +98,7 @@ class Head(GanHead[ImageRecipe]):
             stream,
             self.diversity(first.sample, first.conditions.get("label")),
             stream.identity(),
+            len(stream),
             _report(self.recipe, stream),
             stream.report.news,
         )

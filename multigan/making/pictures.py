@@ -31,8 +31,8 @@ class Pictures(FileMaker):
     def save_way(self, samples: Samples, there: int, steps: int, stem: str) -> list[str]:
         strip, film = self.folder / f"{stem}-strip.{self.format}", self.folder / f"{stem}.gif"
         pixels = enlarge(samples)
-        save_image(grid(pixels[:there] if len(pixels) >= there else pixels, columns=steps), strip)
         save_gif(pixels, film, seconds=len(pixels) / 12)
+        save_image(grid(pixels[:there] if len(pixels) >= there else pixels, columns=steps), strip)
         return [f"the way in {there} pictures: {strip}", f"the way and back to the start: {film}"]
 
 

@@ -72,7 +72,7 @@ class Generator(Texts):
 
     def warm_up(self, batch: int = 1) -> None:
         """Run the graph once with a batch of that size, so that the next call is as fast as all after it."""
-        check_count("batch", batch, self.trust.batch)
+        self._check_batch(batch, batch)
         self._run(noise.inputs(self.contract, 0, 0, batch))
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Generator(Texts):
         """The same samples a batch at a time: any number of them takes little memory. Raises UserError as `sample`
         does, at once where an argument is wrong."""
         check_count("n", n, noise.SAMPLES)
-        check_count("batch", batch, self.trust.batch)
+        self._check_batch(batch, n)
         batch = min(batch, self.session.fixed or batch)
         each_label, each_number = is_sequence(label), is_sequence(number)
         labels = resolve(self.contract, label, n if each_label else 1, start)
@@ -171,9 +171,8 @@ class Generator(Texts):
         if len(seeds) < 2:
             raise UserError(f"interpolation needs at least 2 seeds, such as 7,8,9, and got {len(seeds)}.")
         check_count("steps", steps, MOST // len(seeds))
-        check_count("batch", batch, self.trust.batch)
+        self._check_batch(batch, len(seeds) * steps)
         self._check_room(len(seeds) * steps)
-        batch = min(batch, self.session.fixed or batch)
         points = np.concatenate([noise.latents(latent, seed, 0, 1, truncation) for seed in seeds])
         latents = interpolation.path(points, steps, latent, closed)
         return self.of_latents(latents, 0 if label is None and self.contract.labels else label, number, seeds[0], batch)
@@ -197,6 +196,8 @@ class Generator(Texts):
             raise UserError("this model has no latent to move through.")
         if list(latents.shape[1:]) != latent.shape[1:] or not len(latents):
             raise UserError(f"the latents have the shape {list(latents.shape)} where {latent.shape} is wanted.")
+        self._check_batch(batch, len(latents))
+        batch = min(batch, self.session.fixed or batch)
         bounds = bounds_of(self.contract)
         if number is None and bounds is not None:
             number = bounds.minimum if bounds.default is None else bounds.default

@@ -12,6 +12,8 @@ from multigan.runtime.protobuf import DamagedError, Walker
 
 DEEPEST = 64
 """Messages inside one another."""
+MOST_AXES = 64
+"""Of a tensor: the product of a million of them would take an hour."""
 LARGEST_TEXT = 2**24
 """Bytes of an entry of the metadata: of these a contract with the largest vocabulary has half."""
 
@@ -112,6 +114,8 @@ class _Reader:
             elif number == _EXTERNAL and not isinstance(value, int):
                 key, text = self._pair(value)
                 external[key] = text
+        if len(dims) > MOST_AXES:
+            raise DamagedError(f"it holds a tensor of more than {MOST_AXES} axes")
         count = math.prod(dims)
         size = -(-count * _HALVES.get(kind, 0) // 2)
         if "location" in external:

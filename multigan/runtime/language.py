@@ -21,6 +21,8 @@ from multigan.vocabulary import Vocabulary
 _NAMED = 5
 """Unknown symbols that a warning shows."""
 
+_WARMEST = float(np.finfo(np.float32).max)
+
 log = logging.getLogger("multigan")
 
 
@@ -104,7 +106,8 @@ class Language:
     def given(self, asked: Sampling) -> dict[str, Any]:
         """The inputs that `asked` settles, the prefix of one text."""
         symbols = len(self.vocabulary)
-        if not (math.isfinite(asked.temperature) and asked.temperature >= 0):
+        # As the graph takes them, in float32, which has no 1e-300 and no 1e300.
+        if not 0 <= asked.temperature <= _WARMEST:
             raise UserError(
                 f"temperature {asked.temperature:g} is out of range: choose 0 (always the likeliest symbol) or more, 1 "
                 "for the model's own chances."
@@ -113,7 +116,7 @@ class Language:
             raise UserError(
                 f"top_k {asked.top_k} is out of range: choose 1 to {symbols}, the size of the vocabulary, or 0 for all."
             )
-        if not 0 < asked.top_p <= 1:
+        if not (asked.top_p <= 1 and np.float32(asked.top_p) > 0):
             raise UserError(f"top_p {asked.top_p:g} is out of range: choose a number above 0 and at most 1 (all).")
         scalars = {"temperature": asked.temperature, "top_k": asked.top_k, "top_p": asked.top_p}
         return {**scalars, "prefix": self._prefix(asked)}

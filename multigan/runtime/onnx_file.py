@@ -22,8 +22,6 @@ CONTROL = {"If", "Loop", "Scan"}
 _FOREIGN = {"EPContext"}
 """Operators that hold something else than ONNX: a device's own program."""
 _MOST_LABELS = 100_000
-_LARGEST_DRAW = 2**24
-"""Values of noise for one sample."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,9 @@ def read(path: str | Path, trust: Trust = DEFAULT) -> OnnxFile:
 def _check_parts(path: Path, summary: Summary, trust: Trust) -> None:
     """Raise UserError where the graph is made of what multigan never writes."""
     for name in summary.hidden:
-        raise UserError(f"{path} keeps part of a node in the file {name!r}, which multigan export never does: refused.")
+        raise UserError(
+            f"{path} keeps part of a node in the file {name[:80]!r}, which multigan export never does: refused."
+        )
     for domain in sorted({domain for domain, _ in summary.operators} | summary.domains):
         if domain not in DOMAINS:
             raise UserError(f"{path} uses operators of {domain[:80]!r}, which multigan export never does: refused.")
@@ -98,30 +98,35 @@ def _check_parts(path: Path, summary: Summary, trust: Trust) -> None:
 
 def _check_contract(path: Path, contract: Contract, trust: Trust) -> None:
     """Raise UserError where the contract's parts disagree, or ask for more than the limits."""
-    length = longest_of(contract)
-    drawn = [
-        [length if axis == "length" else axis for axis in each.shape[1:]]
-        for each in contract.inputs
-        if each.kind in ("latent", "noise")
-    ]
+    length, drawn = longest_of(contract), taken_by(contract)
     sound = (
         (bool(contract.labels) or contract.input("label") is None)
         and len(contract.labels) <= _MOST_LABELS
-        and all(isinstance(axis, int) for shape in drawn for axis in shape)
-        and all(math.prod(int(axis or 0) for axis in shape) <= _LARGEST_DRAW for shape in drawn)
+        and drawn is not None
+        and (contract.modality != "text" or length is not None)
     )
     if not sound:
         raise UserError(f"{path} holds a contract that contradicts itself: export it again.")
     values = math.prod(axis for axis in contract.output.shape[1:] if isinstance(axis, int))
-    if values > trust.values:
-        raise UserError(
-            f"{path} makes samples of {values:,} numbers, more than the limit of {trust.values:,}: it is refused."
-        )
-    if contract.modality == "text" and length is not None and contract.extra["length"] > trust.length:
+    for what, count in (("makes samples of", values), ("takes for each sample", drawn or 0)):
+        if count > trust.values:
+            raise UserError(f"{path} {what} {count:,} numbers, more than the limit of {trust.values:,}: it is refused.")
+    if contract.modality == "text" and contract.extra["length"] > trust.length:
         raise UserError(
             f"{path} makes texts of {contract.extra['length']:,} symbols, more than the limit of {trust.length:,}: it "
             "is refused."
         )
+
+
+def taken_by(contract: Contract) -> int | None:
+    """How many numbers one sample is made of, latents, noise and given symbols together, texts at their longest; None
+    where the contract does not say how many."""
+    length = longest_of(contract)
+    shapes = [each.shape[1:] for each in contract.inputs if each.kind in ("latent", "noise", "prefix")]
+    sizes = [[length if axis == "length" else axis for axis in shape] for shape in shapes]
+    if not all(isinstance(axis, int) for shape in sizes for axis in shape):
+        return None
+    return sum(math.prod(int(axis or 0) for axis in shape) for shape in sizes)
 
 
 def longest_of(contract: Contract) -> int | None:

@@ -52,13 +52,13 @@ def check_weights(path: Path, name: str, reach: int, most: int) -> None:
 def _checked(path: Path, name: str, reach: int, most: int) -> int:
     """An open descriptor of the file with the weights."""
     if not name or name == ".." or Path(name).name != name or any(letter in name for letter in "\\:\0"):
-        raise UserError(f"{path} keeps weights in {name!r}, outside its own folder: that is refused.")
+        raise UserError(f"{path} keeps weights in {name[:80]!r}, outside its own folder: that is refused.")
     if most == 0:
         raise UserError(f"{path} keeps weights in a second file, which is not allowed here: that is refused.")
     if name != f"{path.name}.data":
         raise UserError(
-            f"{path} keeps weights in {name}, and only {path.name}.data is accepted: give both files the names that "
-            "multigan export gave them."
+            f"{path} keeps weights in {name[:80]}, and only {path.name}.data is accepted: give both files the names "
+            "that multigan export gave them."
         )
     beside = path.with_name(name)
     try:

@@ -90,10 +90,14 @@ def too_slow(file: OnnxFile) -> LimitError:
     )
 
 
+_LONGEST = 500
+"""Characters of what onnxruntime says, which repeats names of the file's."""
+
+
 def first_line(error: Exception) -> str:
     """What an exception says first."""
     text = str(error).strip().splitlines()
-    return text[0] if text else repr(error)
+    return (text[0] if text else repr(error))[:_LONGEST]
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------

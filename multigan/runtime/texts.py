@@ -15,6 +15,7 @@ from multigan.contract import Contract
 from multigan.errors import UserError
 from multigan.runtime.labels import Label, is_sequence, resolve
 from multigan.runtime.language import Language, Sampling, Score, Text, padded, scores
+from multigan.runtime.onnx_file import taken_by
 from multigan.runtime.session import Session
 from multigan.runtime.trust import Trust
 
@@ -23,6 +24,10 @@ V = TypeVar("V", bound=np.generic)
 BATCH = 64
 MOST = 1_000_000
 """Samples in one call: beyond, a mistyped number fills the memory."""
+_TO_DRAW = 80
+"""Bytes that drawing takes for each number of noise, for a moment."""
+_PLENTY = 2**28
+"""Bytes from which on it is asked how many there are."""
 
 
 class Texts(ABC):
@@ -78,7 +83,7 @@ class Texts(ABC):
         language = self.language
         given = language.given(Sampling(prompt, gap, temperature, top_k, top_p, length))
         check_count("n", n, noise.SAMPLES)
-        check_count("batch", batch, self.trust.batch)
+        self._check_batch(batch, n)
         one_for_each = is_sequence(label)
         labels = resolve(self.contract, label, n if one_for_each else 1, start)
         prefix = given["prefix"]
@@ -104,7 +109,7 @@ class Texts(ABC):
         language = self.language
         if label is None and self.contract.input("label"):
             raise UserError("how likely a text is depends on its class: give a label.")
-        check_count("batch", batch, self.trust.batch)
+        self._check_batch(batch, len(texts))
         labels = resolve(self.contract, label, len(texts))
         rows = language.rows(texts)
         found: list[Score] = []
@@ -117,6 +122,17 @@ class Texts(ABC):
             )
             found += scores(self._symbols(inputs)[1], inside)
         return found
+
+    def _check_batch(self, batch: int, n: int) -> None:
+        """Raise UserError where so many at once, of `n`, are more than the model may have, or than fits into its
+        memory before the graph is asked."""
+        check_count("batch", batch, self.trust.batch)
+        wanted = min(batch, n) * (taken_by(self.contract) or 0) * _TO_DRAW
+        if wanted > _PLENTY and wanted > self.trust.bytes:
+            raise UserError(
+                f"to draw the noise of {min(batch, n)} samples takes {wanted / 1e9:.1f} GB, and the model may have "
+                f"{self.trust.bytes / 1e9:.1f} GB: ask for a smaller batch, or allow it more (trust.memory)."
+            )
 
     def _symbols(self, inputs: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The symbols of texts and their log-probabilities."""

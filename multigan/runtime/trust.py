@@ -16,7 +16,8 @@ class Trust:
     """Limits for one model's file. What goes beyond one is refused, or stopped, with a UserError.
 
     file: bytes of the .onnx. weights: bytes of a second file beside it, 0 for none. nodes: of the graph. batch: samples
-    that go through the graph at once. length: symbols of one text. values: numbers that one sample consists of.
+    that go through the graph at once. length: symbols of one text. values: numbers that one sample consists of, and
+    that it is made of.
     seconds: of one call of the graph, and of opening it. memory: bytes that the graph may take for what it computes;
     None: three quarters of what is free. isolated: the graph is opened and run in a process of its own, which is ended
     when it breaks a limit: nothing that it does then stops or fills this process. Raises UserError for a limit that is

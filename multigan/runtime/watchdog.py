@@ -28,6 +28,10 @@ class Watch:
         _WATCHER.remove(self)
 
 
+_LONGEST_WAIT = 86400.0
+"""Seconds. Systems refuse to wait for hundreds of years at once."""
+
+
 class _Watcher:
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -58,7 +62,7 @@ class _Watcher:
                     late.expired = True
                     late.stop()
                 self.wakes = min((each.deadline for each in self.watches), default=math.inf)
-                self.changed.wait(None if self.wakes == math.inf else self.wakes - now)
+                self.changed.wait(None if self.wakes == math.inf else min(self.wakes - now, _LONGEST_WAIT))
 
 
 _WATCHER = _Watcher()

@@ -142,7 +142,7 @@ class Head:
         self._known = frozenset(stream.texts)
         first = stream.take(0, min(REFERENCE, len(stream)))
         variety = self.diversity(first.sample.cpu(), first.conditions.get("label"))
-        return Data(stream, variety, stream.identity(), stream.sentences(), stream.news)
+        return Data(stream, variety, stream.identity(), len(stream), stream.sentences(), stream.news)
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         return networks(self.recipe)

@@ -163,7 +163,7 @@ class Session:
     def _save(self) -> None:
         trainer = self.trainer
         state = state_of(trainer, self.device, self.data.identity)
-        checkpoint.save(self.run, trainer.samples, self.recipe, networks_of(trainer), state)
+        checkpoint.save(self.run, trainer.samples, self.recipe, networks_of(trainer), state, self.data.count)
 
     def _resume(self) -> int:
         """Go on from what rank 0 finds, on every process: another machine's disk may hold nothing, or something old."""
@@ -322,7 +322,8 @@ class Session:
         )
 
     def _save_best(self) -> None:
-        checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, networks_of(self.trainer))
+        networks = networks_of(self.trainer)
+        checkpoint.save_weights(self.run.best, self.recipe, self.trainer.samples, networks, self.data.count)
 
 
 def _compile(network: nn.Module) -> nn.Module:

@@ -137,6 +137,8 @@ def test_a_text_that_was_drawn_is_scored_alike(generator: Generator) -> None:
         ({"top_k": 41}, "top_k 41"),
         ({"top_k": -1}, "top_k -1"),
         ({"top_p": 0.0}, "top_p 0"),
+        ({"top_p": 1e-300}, "top_p 1e-300"),  # 0 in float32, which the graph takes
+        ({"temperature": 1e300}, "temperature 1e"),
         ({"top_p": 1.5}, "top_p 1.5"),
         ({"top_p": math.nan}, "top_p nan"),
         ({"length": 0}, "length 0"),

@@ -94,6 +94,7 @@ def test_the_runs_recipe_is_the_resolved_one_and_lies_in_the_weights_too(run: Ru
     assert text == to_yaml(checkpoint.load(run.weights(160)).recipe)
     assert "gamma: 0.1" in text
     assert checkpoint.load(run.weights(120)).samples == 120
+    assert checkpoint.load(run.weights(120)).count == len([each for each in data.rglob("*") if each.is_file()])
     found, generator, samples = checkpoint.load_generator(find_checkpoint(run.folder))
     assert (found.name, samples, generator.training) == ("small", 160, False)
 

@@ -210,6 +210,9 @@ def test_names_are_plain_and_differ(ort: Path, tmp_path: Path) -> None:
         (["--ort", "dist"], "--ort is for --web"),
         (["one", "two"], "--onnx writes one file"),
         (["--web", "site", "nothing.onnx"], "does not exist"),
+        (["--web", "site", "nothing.onnx", "--int8"], "--int8 is for what is exported"),
+        (["--web", "site", "nothing.onnx", "--opset", "18"], "--opset is for what is exported"),
+        (["--web", "site", "nothing.onnx", "--measure", "20"], "--measure is for what is exported"),
     ],
 )
 def test_options_that_contradict_each_other(

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -149,8 +149,12 @@ def _build(place: Path, source: Source, data: AudioData, progress: Progress | No
         if progress is not None:
             progress(len(source), len(source))
         said = {"heard": asdict(builder.heard()), "skipped": builder.report.skipped}
-        arrays = {"starts": builder.starts, "counts": builder.counts, "channels": np.array(data.channels)}
-        np.savez(draft / INDEX, allow_pickle=False, **arrays, said=np.array(json.dumps(said)))
+        arrays: dict[str, Any] = {
+            "starts": builder.starts,
+            "counts": builder.counts,
+            "channels": np.array(data.channels),
+        }
+        np.savez(draft / INDEX, **arrays, said=np.array(json.dumps(said)))
         _put(draft, place)
     except OSError as error:
         reason = error.strerror or error
