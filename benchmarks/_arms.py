@@ -89,14 +89,22 @@ def trained(
 
 
 def train(
-    recipe: str, modality: str, data: Path | None, folder: Path, minutes: float | None, changes: list[str]
+    recipe: str,
+    modality: str,
+    data: Path | None,
+    folder: Path,
+    minutes: float | None,
+    changes: list[str],
+    start: Path | None = None,
 ) -> None:
-    """A training of the command line. data: absent: the recipe's own."""
+    """A training of the command line. data: absent: the recipe's own. start: the weights to begin with."""
     settings = [part for each in changes for part in ("--set", each)]
     limit = [] if minutes is None else ["--minutes", f"{minutes:g}"]
     options: list[str | Path] = ["--out", folder, "--device", "cpu", *limit]
     if data is not None:
         options += ["--data", data]
+    if start is not None:
+        options += ["--init-from", start]
     multigan("train", modality, "--recipe", recipe, *settings, *options)
 
 

@@ -5,8 +5,9 @@
     python benchmarks/seqgan_oracle.py --weights seqgan_oracle.npz --anchors      # only whether the scorer is right
 
 Arms: `rollouts` is the paper's schedule (recipe seqgan_oracle) as far as the minutes go; the other objectives start
-from as much likelihood. Beside each its copy that goes on by likelihood. Printed: the curve that each run has logged,
-and the verdict of `multigan evaluate` over temperatures.
+from as much likelihood, or, with `--start`, from the very weights of a checkpoint, so that their minutes are the game's
+alone. Beside each its copy that goes on by likelihood. Printed: the curve that each run has logged, and the verdict of
+`multigan evaluate` over temperatures.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ ARMS = {
     ],
     "gumbel": [*FASTER, "objective={kind: gumbel}", "loss={kind: relativistic}"],
 }
+FRESH = {"dense": 100_000}
+"""Texts on which a discriminator that the checkpoint of `--start` has not is trained alone."""
 KEPT = ["NLL_oracle", "NLL_test", "NLL_oracle of the baseline", "NLL_test of the baseline"]
 
 
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--anchors", action="store_true", help="only the anchors of the scorer")
     parser.add_argument("--arms", nargs="*", default=["rollouts"], choices=list(ARMS))
     parser.add_argument("--minutes", type=float, default=120, help="of each arm, its likelihood among them")
+    parser.add_argument("--start", type=Path, help="a checkpoint from which the arms play: likelihood is left out")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
@@ -69,11 +73,13 @@ def play(arm: str, given: argparse.Namespace) -> None:
     changes = [f"seed={given.seed}", *ARMS[arm], *given.set]
     if given.weights:
         changes.append(f"data.oracle.weights={given.weights.resolve()}")
+    if given.start:
+        changes += ["likelihood.samples=0", f"warmup={FRESH.get(arm, 0)}"]
     if not (folder / "evaluation").exists():
         if (folder / "checkpoints").exists():
             multigan("train", "text", "--resume", folder, "--minutes", f"{given.minutes:g}", "--device", "cpu")
         else:
-            train("seqgan_oracle", "text", None, folder, given.minutes, changes)
+            train("seqgan_oracle", "text", None, folder, given.minutes, changes, given.start)
         multigan("evaluate", folder, "--samples", str(given.samples), "--out", folder / "evaluation")
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     seen = [line for line in lines if "NLL_oracle" in line]

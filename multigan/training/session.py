@@ -134,7 +134,7 @@ class Session:
             weights = checkpoint.load(self.options.init_from)
             heads.check_start(self.recipe, weights.recipe)
             checkpoint.start_from(generator, weights, checkpoint.GENERATOR_EMA)
-            checkpoint.start_from(discriminator, weights, "discriminator")
+            self._start_discriminator(discriminator, weights)
         how = arithmetic(self.training, self.device)
         self.display.say(described(how, self.device))
         for network in (generator, discriminator):
@@ -157,6 +157,17 @@ class Session:
             world=self.world,
             nonfinite_limit=self.training.nonfinite_limit,
         )
+
+    def _start_discriminator(self, discriminator: nn.Module, weights: checkpoint.Weights) -> None:
+        """Begin with the discriminator that trained the generator, or anew where the recipe has one of another kind, as
+        where one generator is played on by several objectives."""
+        ours, theirs = (each.discriminator.model_dump()["kind"] for each in (self.recipe, weights.recipe))
+        if ours == theirs:
+            checkpoint.start_from(discriminator, weights, "discriminator")
+        else:
+            self.display.say(
+                f"The discriminator begins anew: the recipe's is of kind {ours}, that of --init-from of kind {theirs}."
+            )
 
     # --- saving and restoring ---------------------------------------------------------------------------------------
 

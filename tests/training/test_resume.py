@@ -271,3 +271,16 @@ def test_fine_tuning_refuses_another_architecture(data: Path, tmp_path: Path, wh
         with pytest.raises(UserError, match="is of another architecture than the recipe's"):
             train(recipe(data, **parts), Options(out=tmp_path / "run", init_from=whole.weights(160)))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_discriminator_of_another_kind_begins_anew_and_that_is_said(data: Path, tmp_path: Path, whole: Run) -> None:
+    still = ["generator_optimizer.lr=0", "discriminator_optimizer.lr=0", "training.samples=16"]
+    chosen, heard = recipe(data, *still, discriminator={"kind": "resnet", "width": 4}), Listening()
+    outcome = train(chosen, Options(out=tmp_path / "run", init_from=whole.weights(160)), heard)
+    before, after = (checkpoint.load(path).networks for path in (whole.weights(160), outcome.weights))
+    (name,) = (name for name in after["generator"] if name.endswith("embedding.weight"))
+    assert after["generator"][name].equal(before["generator_ema"][name])
+    fresh = checkpoint.load(train(chosen, Options(out=tmp_path / "fresh")).weights).networks["discriminator"]
+    weights = [name for name in fresh if "parametrizations" not in name or name.endswith("original")]
+    assert all(after["discriminator"][name].equal(fresh[name]) for name in weights)
+    assert any("the recipe's is of kind resnet, that of --init-from of kind dcgan." in each for each in heard.said)
