@@ -232,7 +232,7 @@ def test_the_page_reads_the_contract_that_python_reads(tmp_path: Path) -> None:
         {"inputs": [{}]},
         {"output": None},
         {"modality": 3},
-        {"inputs": [{"name": "z", "kind": "latent", "dtype": "float32", "shape": ["batch", 2**25]}]},
+        {"inputs": [{"name": "z", "kind": "latent", "dtype": "float32", "shape": ["batch", 2**33]}]},
         {"inputs": [{"name": "z", "kind": "latent", "dtype": "float32", "shape": ["batch", "wide"]}]},
         {"inputs": [{"name": "z", "kind": "latent", "dtype": "float64", "shape": ["batch", 5]}]},
         {"role": "judge"},
