@@ -39,7 +39,8 @@ def export(
     ] = None,
     fp16: Annotated[bool, typer.Option("--fp16", help="Half the size: weights and arithmetic in float16.")] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Two to four times as fast on a processor, with noise: convolutions in int8.")
+        bool,
+        typer.Option("--int8", help="Two to four times as fast on a processor, a quarter of the size, with noise."),
     ] = False,
     snr: Annotated[
         float | None,
