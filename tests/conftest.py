@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pages
@@ -33,3 +34,19 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=pages.CHROMIUM, args=pages.ARGUMENTS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small file that draws pictures by class."""
+    import tiny_onnx
+
+    return tiny_onnx.write(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture(scope="module")
+def generator(model: Path) -> Any:
+    """The same, opened."""
+    from multigan.runtime import load
+
+    return load(model, device="cpu", threads=1)

@@ -20,16 +20,6 @@ from multigan.runtime.interpolation import spherical
 from multigan.runtime.labels import resolve
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_onnx.write(tmp_path_factory.mktemp("model") / "tiny.onnx")
-
-
-@pytest.fixture(scope="module")
-def generator(model: Path) -> Generator:
-    return load(model, device="cpu", threads=1)
-
-
 def _unconditional(tmp_path: Path, distribution: str = "normal", channels: int = 3) -> Generator:
     said = tiny_onnx.contract(channels, distribution, conditional=False)
     return load(tiny_onnx.write(tmp_path / "plain.onnx", said), device="cpu", threads=1)

@@ -24,17 +24,6 @@ from multigan.runtime.fixed import FixedSession, check_fixed
 from multigan.runtime.session import open_session, start
 from multigan.runtime.watchdog import Watch
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_onnx.write(tmp_path_factory.mktemp("model") / "tiny.onnx")
-
-
-@pytest.fixture(scope="module")
-def generator(model: Path) -> Generator:
-    return load(model, device="cpu", threads=1)
-
-
 # --- many samples -----------------------------------------------------------------------------------------------------
 
 

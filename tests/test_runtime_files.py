@@ -24,16 +24,6 @@ from multigan.runtime.graph import summarize
 from multigan.runtime.session import open_session
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_onnx.write(tmp_path_factory.mktemp("model") / "tiny.onnx")
-
-
-@pytest.fixture(scope="module")
-def generator(model: Path) -> Generator:
-    return load(model, device="cpu", threads=1)
-
-
 def _refusal(path: Path) -> str:
     with pytest.raises(UserError) as caught:
         Generator.load(path, device="cpu")
