@@ -95,16 +95,13 @@ def train(
     folder: Path,
     minutes: float | None,
     changes: list[str],
-    start: Path | None = None,
 ) -> None:
-    """A training of the command line. data: absent: the recipe's own. start: the weights to begin with."""
+    """A training of the command line. data: absent: the recipe's own."""
     settings = [part for each in changes for part in ("--set", each)]
     limit = [] if minutes is None else ["--minutes", f"{minutes:g}"]
     options: list[str | Path] = ["--out", folder, "--device", "cpu", *limit]
     if data is not None:
         options += ["--data", data]
-    if start is not None:
-        options += ["--init-from", start]
     multigan("train", modality, "--recipe", recipe, *settings, *options)
 
 
