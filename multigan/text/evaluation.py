@@ -22,7 +22,7 @@ from multigan.metrics.report import Run
 from multigan.text.candidates import Candidate, Drawing, Rows
 from multigan.text.config import Bpe, TextRecipe, Words
 from multigan.text.data.stream import TextStream, open_stream
-from multigan.text.measuring import AVERAGED, OracleMeasure, measure_of, plain
+from multigan.text.measuring import AVERAGED, TEST, TRAIN, OracleMeasure, measure_of, nll, plain
 from multigan.text.metrics.embedding import MiniLM
 from multigan.text.metrics.novelty import novelty
 from multigan.text.metrics.pairs import BleuPair
@@ -40,6 +40,8 @@ SWEPT = 1000
 POINTS = "sweep.json"
 SHOWN = 50
 """Texts that are written down."""
+BY_HEART = 0.1
+"""Where likelihood finds held-out texts so much less likely than its training texts, of NLL_test, it is said."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,12 @@ class _Measuring:
         self.apart = len(held) > 0
         pool = random.permutation(len(stream))
         if self.apart:
-            self.reference = held
-            self.played = stream.rows[pool[: plan.count]].astype(np.int64)
+            self.reference, chosen = held, pool[: plan.count]
         else:
             half = min(plan.count, len(pool) // 2)
-            self.reference = stream.rows[pool[:half]]
-            self.played = stream.rows[pool[half : 2 * half]].astype(np.int64)
+            self.reference, chosen = stream.rows[pool[:half]], pool[half : 2 * half]
+        self.played = stream.rows[chosen].astype(np.int64)
+        self.played_labels = stream.labels[chosen] if self.labels is not None and stream.labels is not None else None
         if min(len(self.reference), len(self.played)) < 2:
             raise UserError(f"{stream.corpus.place} has too few texts to compare with: at least 20 are needed.")
         self.bleu = BleuPair([self.symbols(row) for row in plain(self.reference, self.ends)])
@@ -169,6 +171,8 @@ class _Measuring:
     def all_of(self, rows: Rows, policy: Policy | None) -> dict[str, float]:
         """All figures of texts at temperature 1."""
         figures = self.compared(rows, policy, 1.0)
+        if policy is not None and self.apart:
+            figures[TRAIN] = nll(policy, self.played.astype(np.int32), self.played_labels)
         strings = [self.stream.vocabulary.decode(row) for row in plain(rows, self.ends)]
         if self.minilm is not None:
             if self._seen is None:
@@ -224,7 +228,7 @@ class _Measuring:
             figures[0],
             floor,
             self._protocol(count),
-            self._notes(candidates),
+            self._notes(candidates, figures),
             headline,
             figures[1] if len(figures) > 1 else {},
         )
@@ -249,7 +253,7 @@ class _Measuring:
             stated["sentence embeddings"] = self.minilm.protocol
         return stated
 
-    def _notes(self, candidates: list[Candidate]) -> list[str]:
+    def _notes(self, candidates: list[Candidate], figures: list[dict[str, float]]) -> list[str]:
         notes = self.stream.sentences()[1:]  # what is unknown, and what is left out
         if len(self.played) < self.plan.count:
             notes.append(
@@ -262,6 +266,13 @@ class _Measuring:
             notes.append("no texts are held out (data.held_out): what is remembered looks like what is learned.")
         if len(candidates) > 1:
             notes.append("the seeds are the noise's: several trainings differ more (benchmarks/README.md).")
+        for each, found in zip(candidates, figures, strict=True):
+            seen, unseen = found.get(TRAIN, 0.0), found.get(TEST, np.inf)
+            if each.name == "likelihood" and seen < (1 - BY_HEART) * unseen and TRAIN in found:
+                notes.append(
+                    f"likelihood knows its training texts by heart ({TRAIN} {seen:.2f}, {TEST} {unseen:.2f}): stopped "
+                    "earlier (likelihood.samples, or training.samples of it alone) it is the better opponent."
+                )
         return notes
 
     def _alone(self) -> str:

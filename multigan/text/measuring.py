@@ -20,7 +20,8 @@ from multigan.text.metrics.sweep import ORACLE, REVERSE
 from multigan.text.networks import Policy
 from multigan.text.oracle import Oracle
 
-TEST = "NLL_test"
+TEST, TRAIN = "NLL_test", "NLL_train"
+"""Of real texts under the generator: others than it has learned from, and those."""
 BATCH = 256
 AVERAGED = "generator_ema"
 GENERATORS = {AVERAGED: "", "baseline": " of the baseline"}

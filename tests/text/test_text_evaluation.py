@@ -112,6 +112,26 @@ def test_a_copy_of_all_texts_finds_the_held_out_ones_as_likely_as_they_are(data:
     assert found["NLL_test"] == pytest.approx(sum(logs) / symbols, rel=1e-4)
 
 
+@pytest.mark.parametrize("learned", [True, False], ids=["by heart", "as it is"])
+def test_likelihood_that_knows_its_texts_by_heart_is_said_to_be_a_weak_opponent(data: Path, learned: bool) -> None:
+    chosen, stream = opened(data)
+    torch.manual_seed(0)
+    untrained, _ = heads.head(chosen).networks()
+    baseline = copying(stream, stream.rows) if learned else untrained.eval()
+    report = measured(chosen, generator_ema=untrained.eval(), baseline=baseline).report
+    said = [note for note in report.notes if "by heart" in note]
+    assert len(said) == learned
+    assert all(f"NLL_train {report.baseline['NLL_train']:.2f}, NLL_test inf" in note for note in said)
+
+
+def test_what_a_copy_knows_of_its_own_texts(data: Path) -> None:
+    chosen, stream = opened(data, "data.held_out=0.4")
+    found = measured(chosen, generator_ema=copying(stream, stream.rows)).report.figures
+    some = stream.rows[np.random.default_rng(0).permutation(len(stream))[:COUNT]]
+    logs = [-np.log((stream.rows == row).all(axis=1).mean()) for row in some]
+    assert found["NLL_train"] == pytest.approx(sum(logs) / sum(int((row != 0).sum()) + 1 for row in some), rel=1e-4)
+
+
 def test_classes_are_asked_for_as_often_as_the_data_has_them(data: Path) -> None:
     chosen, stream = opened(data, "conditional=true")
     assert stream.labels is not None
@@ -163,7 +183,7 @@ def test_an_exported_file_and_its_checkpoint_have_the_same_figures(run: Path, da
     ours = evaluation.evaluate(checkpoint.Run(run).weights(160), count=COUNT).report
     theirs = evaluation.evaluate(run / "model.onnx", str(data), count=COUNT).report
     shared = ours.figures.keys() & theirs.figures.keys()
-    assert ours.figures.keys() - shared == {"NLL_test"}
+    assert ours.figures.keys() - shared == {"NLL_test", "NLL_train"}
     for name in shared:
         assert theirs.figures[name] == pytest.approx(ours.figures[name], rel=1e-6), name
     assert theirs.floor == pytest.approx(ours.floor)
