@@ -191,7 +191,7 @@ def show(given: argparse.Namespace) -> None:
     print(f"\n{sheet(drawn, ORACLE)}\n")
     for name, rows in points.items():
         if name != "likelihood" and "likelihood" in points:
-            print(verdict(rows, points["likelihood"], ORACLE))
+            print(verdict(rows, points["likelihood"], ORACLE, "the noise"))
     print(f"\n{given.out / 'oracle.png'}")
 
 

@@ -141,6 +141,9 @@ def _unknown(model: type[BaseModel], mapping: Mapping[str, Any], path: Path) -> 
         if others:
             kinds = ", ".join(get_args(each.model_fields["kind"].annotation)[0] for each in others)
             near = f" Kind {kinds} has it."
+            if above and "kind" in place:  # it may have come with the kind that was there before
+                part = ".".join(map(str, above))
+                near += f" Leave it away; --set '{part}={{kind: {place['kind']}}}' changes the whole part."
         else:
             near = f" Known keys: {', '.join(known.model_fields)}."
     return f"unknown key {'.'.join(map(str, path))}{kind}.{near}"

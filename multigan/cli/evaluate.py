@@ -22,7 +22,8 @@ def evaluate(
         str | None,
         typer.Option(
             help="Pictures: efflite0 (the default, offline), efflite0-112 (quicker, coarser) or inception (FID; pip "
-            "extra fid). Sounds: logmel (the default) or speech.",
+            "extra fid). Sounds: logmel (the default) or speech. Texts: minilm (the default of words, where its "
+            "packages are installed) or none.",
             show_default=False,
         ),
     ] = None,

@@ -161,22 +161,30 @@ def _names(model: Path, weights: Path, source: str | None) -> list[str]:
         "",
         f"Of {COMPARED:,}, {report.figures['novel']:.0%} are not among the names that it learned from, and "
         f"{report.figures['unique']:.0%} are different.",
-        "Against a copy that went on by maximum likelihood on the same names:",
-        *(f"  {line}" for line in _compared(report)),
-        f"  {report.headline}",
+        *_compared(report),
         f"  the comparison:    {compared}/ (sweep.png: quality against diversity at each temperature)",
     ]
 
 
 def _compared(report: Report) -> list[str]:
-    """The figures of a report that a few words explain, beside the baseline's and real texts'."""
-    rows = [f"{'':62}{'this one':>10}{'likelihood':>12}{'real ones':>11}"]
+    """The figures of a report that a few words explain, beside the baseline's, if there is one, and real texts'; and
+    what the report says of them."""
+    columns = {"this one": report.figures, "likelihood": report.baseline, "real ones": report.floor}
+    title = "Against a copy that went on by maximum likelihood on the same names:"
+    if not report.baseline:
+        del columns["likelihood"]
+        title = "Against real names:"
+    lines = [title, " ".join([f"  {'':62}", *(f"{name:>10}" for name in columns)])]
     for name, words in COMPARISON.items():
         if name in report.figures:
-            cells = (found.get(name) for found in (report.figures, report.baseline, report.floor))
-            shown = ["-" if cell is None else f"{cell:.3g}" for cell in cells]
-            rows.append(f"{words:62}{shown[0]:>10}{shown[1]:>12}{shown[2]:>11}")
-    return rows
+            cells = (found.get(name) for found in columns.values())
+            shown = (f"{'-' if each is None else f'{each:.3g}':>10}" for each in cells)
+            lines.append(" ".join([f"  {words:62}", *shown]))
+    return [
+        *lines,
+        *([f"  {report.headline}"] if report.headline else []),
+        *(f"  note: {each}" for each in report.notes),
+    ]
 
 
 def _milliseconds(generator: Generator, count: int) -> float:

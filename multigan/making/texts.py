@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from multigan.files import replacing
 from multigan.making.maker import PART, Maker
 from multigan.runtime.language import Score, Text
 from multigan.runtime.texts import BATCH, check_count
+
+TABLES = ("csv", "tsv", "json", "parquet")
+"""Who asks for these means a file, and no folder that is called so."""
 
 
 class Texts(Maker):
@@ -40,6 +43,8 @@ class Texts(Maker):
     def _path(self, out: Path) -> Path:
         """The file to write: `out`, or one named by the seed in that folder."""
         suffix = out.suffix.removeprefix(".")
+        if suffix in TABLES:
+            raise UserError(f"{out}: texts are written as .txt or .jsonl, or into a folder: rename the file.")
         if suffix not in self.formats:
             what = "scores" if self.options.score is not None else f"seed{self.options.seed}"
             return out / f"{what}.{self.format}"
@@ -88,7 +93,9 @@ class Texts(Maker):
         if self.path is None:
             yield from lines
             return
-        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        # Half a character, as a broken argument or a stranger's class may have, stands as on a terminal: \ud800.
+        how: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+        with replacing(self.path) as temporary, temporary.open("w", **how) as file:
             file.writelines(f"{line}\n" for line in lines)
         yield f"{what}: {self.path}"
 
@@ -148,7 +155,9 @@ def _texts(source: str, labelled: bool) -> Iterator[tuple[str, str]]:
     lines are left out. Raises UserError where the file cannot be read or a class is missing.
     """
     path = Path(source)
-    if not _is_file(path):
+    if _is(path, Path.is_dir):
+        raise UserError(f"{source} is a folder: give a file with a text a line, or a text.")
+    if not _is(path, Path.is_file):
         if path.suffix in (".txt", ".jsonl"):
             raise UserError(f"{source} does not exist: give a file with a text a line, or a text.")
         if labelled:
@@ -167,9 +176,9 @@ def _texts(source: str, labelled: bool) -> Iterator[tuple[str, str]]:
         raise UserError(f"{source} is no text in UTF-8: save it as such.") from error
 
 
-def _is_file(path: Path) -> bool:
+def _is(path: Path, asked: Callable[[Path], bool]) -> bool:
     try:
-        return path.is_file()
+        return asked(path)
     except (OSError, ValueError):  # a text too long for a name, or with a character that no name has
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -205,12 +206,12 @@ def _mapping(corpus: Corpus, data: str | None, tokens: dict[str, Any], condition
         "discriminator": {
             "kind": "cnn",
             "embedding": judged,
-            "widths": WIDTHS,
+            "widths": list(WIDTHS),
             "filters": [filters] * len(WIDTHS),
         },
         "loss": {"kind": "non_saturating"},
-        **PLAYED,
-        "likelihood": {"samples": likelihood, **LEARNED},
+        **copy.deepcopy(PLAYED),
+        "likelihood": {"samples": likelihood, **copy.deepcopy(LEARNED)},
         "warmup": warmup,
         "training": {
             "samples": likelihood + warmup + int(GAME_SHARE * likelihood),

@@ -325,7 +325,7 @@ class TextRecipe(GameRecipe):
         if self.game_starts + turn > self.training.samples:
             raise ValueError(
                 f"training.samples: {self.training.samples} leave nothing for the game, which begins after "
-                f"{self.game_starts} (likelihood.samples + warmup) and has turns of {turn} (batch * "
-                "discriminator_steps): raise it, or lower likelihood.samples"
+                f"{self.game_starts} (likelihood.samples {self.likelihood.samples} + warmup {self.warmup}) and has "
+                f"turns of {turn} (batch * discriminator_steps): raise it, or lower these"
             )
         return self

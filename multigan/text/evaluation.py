@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from multigan import heads
-from multigan.contract import Contract
 from multigan.errors import UserError, printable
 from multigan.files import write_text
 from multigan.metrics import Evaluation as Found
 from multigan.metrics import Plan, Progress, Report, frechet_distance
 from multigan.metrics.report import Run
+from multigan.runtime import Generator
 from multigan.text.candidates import Candidate, Drawing, Rows
 from multigan.text.config import Bpe, TextRecipe, Words
 from multigan.text.data.stream import TextStream, open_stream
-from multigan.text.measuring import AVERAGED, TEST, TRAIN, OracleMeasure, measure_of, nll, plain
+from multigan.text.measuring import AVERAGED, TEST, TRAIN, CorpusMeasure, OracleMeasure, measure_of, nll, plain
 from multigan.text.metrics.embedding import MiniLM
 from multigan.text.metrics.novelty import novelty
 from multigan.text.metrics.pairs import BleuPair
@@ -85,19 +85,28 @@ def measure(recipe: TextRecipe, run: Run, plan: Plan) -> Found:
 
     Raises UserError where the data has too few texts.
     """
-    if recipe.data.vocabulary is None:
-        recipe = _restored(recipe, plan.exported.contract)
+    if recipe.data.vocabulary is None or recipe.data.length is None:
+        recipe = _restored(recipe, plan.exported)
     stream = open_stream(recipe, torch.device("cpu"), 2)
     return _Measuring(recipe, stream, plan).found()
 
 
-def _restored(recipe: TextRecipe, contract: Contract) -> TextRecipe:
-    """The recipe of an exported file with the vocabulary that its contract holds."""
-    raw = contract.extra["vocabulary"]
-    update: dict[str, Any] = {"vocabulary": raw["symbols"]}
-    if raw["merges"]:
-        update["merges"] = ["\t".join(pair) for pair in raw["merges"]]
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
+def _restored(recipe: TextRecipe, exported: Generator) -> TextRecipe:
+    """The recipe of an exported file with the vocabulary and the length that its contract holds.
+
+    Raises UserError where they are damaged, or are not what the recipe speaks of: the file may be anyone's.
+    """
+    language = exported.language
+    found, data = language.vocabulary, recipe.data
+    if (found.kind, found.end) != (data.tokens.kind, data.end):
+        raise UserError(
+            f"the file's vocabulary is of {found.kind}, {'with' if found.end else 'without'} an end, and the recipe "
+            f"inside of {data.tokens.kind}, {'with' if data.end else 'without'} one: export it again."
+        )
+    update: dict[str, Any] = {"vocabulary": list(found.symbols), "length": data.length or language.length}
+    if found.kind == "bpe":
+        update["merges"] = ["\t".join(pair) for pair in found.merges]
+    return recipe.model_copy(update={"data": data.model_copy(update=update)})
 
 
 class _Measuring:
@@ -108,15 +117,16 @@ class _Measuring:
         self.ends, self.words = recipe.data.end, isinstance(recipe.data.tokens, Words | Bpe)
         random = np.random.default_rng(plan.seed)
         self.labels = None
+        self.measure: OracleMeasure | CorpusMeasure
         if recipe.conditional and stream.labels is not None:
             self.labels = stream.labels[random.integers(0, len(stream), plan.count)]
-        self.measure = measure_of(recipe, stream, plan.count)
         # What texts are compared with, and real ones that play a generator's part, as many as there can be.
-        held = self.measure.test if isinstance(self.measure, OracleMeasure) else stream.held_out
-        self.apart = len(held) > 0
+        self.apart = recipe.data.oracle is not None or len(stream.held_out) > 0
         pool = random.permutation(len(stream))
         if self.apart:
-            self.reference, chosen = held, pool[: plan.count]
+            self.measure = measure_of(recipe, stream, plan.count)
+            self.reference = self.measure.test if isinstance(self.measure, OracleMeasure) else stream.held_out
+            chosen = pool[: plan.count]
         else:
             half = min(plan.count, len(pool) // 2)
             self.reference, chosen = stream.rows[pool[:half]], pool[half : 2 * half]
@@ -124,6 +134,8 @@ class _Measuring:
         self.played_labels = stream.labels[chosen] if self.labels is not None and stream.labels is not None else None
         if min(len(self.reference), len(self.played)) < 2:
             raise UserError(f"{stream.corpus.place} has too few texts to compare with: at least 20 are needed.")
+        if not self.apart:  # with a model of all texts, those that are played would be known to it
+            self.measure = CorpusMeasure(recipe, stream, self.reference)
         self.bleu = BleuPair([self.symbols(row) for row in plain(self.reference, self.ends)])
         self.minilm = self._extractor()
         self._seen: Any = None
@@ -221,7 +233,7 @@ class _Measuring:
             )
         others = [point for point in points if point.model == "likelihood"]
         ours = [point for point in points if point.model != "likelihood"]
-        headline = verdict(ours, others, axes) if others and ours else ""
+        headline = verdict(ours, others, axes, "the noise") if others and ours else ""
         drawn = self.compared(self.played[:count], None, 1.0)
         texts = [self.stream.vocabulary.decode(row) for row in made[0][:SHOWN].tolist()]
         report = Report(

@@ -65,13 +65,16 @@ class OracleMeasure:
 
 class CorpusMeasure:
     """The NLL of texts under an n-gram model of held-out real ones, the reverse perplexity, and NLL_test: of the
-    held-out texts under the generator. The first is reverse perplexity, which bad and repeated texts both raise."""
+    held-out texts under the generator. The first is reverse perplexity, which bad and repeated texts both raise.
 
-    def __init__(self, recipe: TextRecipe, stream: TextStream):
+    real: rows that stand for the held-out ones where there are none; absent: all that are trained on."""
+
+    def __init__(self, recipe: TextRecipe, stream: TextStream, real: NDArray[np.int32] | None = None):
         self.ends, self.held, self.labels = recipe.data.end, stream.held_out, stream.held_out_labels
         if not recipe.conditional:
             self.labels = None
-        real = self.held if len(self.held) else stream.rows
+        if real is None:
+            real = self.held if len(self.held) else stream.rows
         self.pair = NGramPair(plain(real, self.ends), len(stream.vocabulary), end=self.ends)
         role = "held-out" if len(self.held) else "training"
         self.protocol = f"4-gram models (modified Kneser-Ney); {len(real):,} {role} texts"

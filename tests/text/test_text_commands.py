@@ -15,7 +15,8 @@ import torch
 import trained_texts
 from trained_texts import GAMES, recipe
 
-from multigan.cli import run
+from multigan.cli import quickstart, run
+from multigan.metrics import Report
 from multigan.recipe import to_yaml
 from multigan.runs import Run
 from multigan.runtime import Generator
@@ -222,13 +223,16 @@ DATA = {
          "loss: hinge gives no probability to reward with: objective rollouts takes non_saturating."),
         ("good.txt", ["likelihood.samples=80"],
          "training.samples: 80 leave nothing for the game, which begins after 96 "
-         "(likelihood.samples + warmup) and has turns of 16 (batch * discriminator_steps): raise it, or lower "
-         "likelihood.samples."),
+         "(likelihood.samples 80 + warmup 16) and has turns of 16 (batch * discriminator_steps): raise it, or lower "
+         "these."),
         ("good.txt", ["training.discriminator_steps=3"], "has turns of 48 (batch * discriminator_steps)"),
         ("good.txt", ["training.compile=true"], "training.compile: texts are drawn symbol by symbol, which compiling "
                                                 "does not make faster: set it to false."),
         ("good.txt", ["objective.rolouts=3"],
          "unknown key objective.rolouts (kind rollouts). Did you mean 'rollouts'?"),
+        ("good.txt", ["objective.kind=likelihood"],
+         "(kind likelihood). Kind rollouts has it. Leave it away; --set 'objective={kind: likelihood}' changes the "
+         "whole part."),
         ("good.txt", ["objective.rollouts=0"], "objective.rollouts is 0: expected at least 1."),
         ("good.txt", ["regularizers=[]"], "unknown key regularizers."),
         ("good.txt", ["data.tokens={kind: symbols, pattern: '('}"],
@@ -245,6 +249,27 @@ def test_a_mistake_is_one_sentence_and_exit_code_2_and_leaves_no_run(
     assert said[-1].startswith("multigan: ")
     assert words in said[-1], said[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_that_is_chosen_knows_nothing_of_what_another_was_told(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_bytes(DATA["good.txt"])
+    usual, _ = recipe_for("text", None, "good.txt", [])
+    recipe_for("text", None, "good.txt", ["objective.rollouts=3", "likelihood.optimizer.clip=1", "ema.half_life=5"])
+    assert recipe_for("text", None, "good.txt", [])[0] == usual
+
+
+def test_the_quick_start_speaks_of_a_likelihood_baseline_only_where_there_is_one() -> None:
+    figures, floor = {"n-gram NLL": 3.125, "novel": 0.5}, {"n-gram NLL": 2.25}
+    alone = quickstart._compared(Report(figures, floor, {}, ["the game begins later."]))
+    assert alone[0] == "Against real names:"
+    assert alone[1].split() == ["this", "one", "real", "ones"]
+    assert alone[2].split()[-2:] == ["3.12", "2.25"]
+    assert alone[3].split()[-2:] == ["0.5", "-"]
+    assert alone[4:] == ["  note: the game begins later."]
+    both = quickstart._compared(Report(figures, floor, {}, ["seeds."], "A is ahead.", {"n-gram NLL": 3.0}))
+    assert "maximum likelihood on the same names" in both[0]
+    assert both[2].split()[-3:] == ["3.12", "3", "2.25"]
+    assert both[4:] == ["  A is ahead.", "  note: seeds."]
 
 
 def test_a_text_of_two_megabytes_among_others_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import trained_texts
@@ -16,12 +18,15 @@ from torch import nn
 from trained_texts import GAMES, recipe
 
 from multigan import checkpoint, evaluation, heads
+from multigan.contract import KEY
 from multigan.errors import UserError
 from multigan.exporters import export
 from multigan.metrics import Plan
 from multigan.text.config import TextRecipe
 from multigan.text.data.stream import TextStream, open_stream
 from multigan.text.evaluation import Evaluation, check, measure
+from multigan.text.measuring import plain
+from multigan.text.metrics.ngrams import NGramModel
 from multigan.training.session import Options, train
 
 COUNT = 64
@@ -153,6 +158,18 @@ def test_without_held_out_texts_the_report_says_so(data: Path) -> None:
     assert "NLL_test" not in found.report.figures
 
 
+def test_the_floor_without_held_out_texts_is_of_texts_that_the_model_has_not_seen(data: Path) -> None:
+    chosen, stream = opened(data, "data.held_out=0")
+    found = measured(chosen, generator_ema=copying(stream, stream.rows)).report
+    pool = np.random.default_rng(0).permutation(len(stream))
+    half = min(COUNT, len(pool) // 2)
+    known, played = (plain(stream.rows[pool[part]], True) for part in (slice(half), slice(half, 2 * half)))
+    size = len(stream.vocabulary)
+    assert found.floor["n-gram NLL"] == pytest.approx(NGramModel.fit(known, 4, size).nll(played).per_symbol)
+    assert found.floor["reverse perplexity"] == pytest.approx(NGramModel.fit(played, 4, size).nll(known).perplexity)
+    assert found.protocol["likelihood"].endswith(f"; {half} training texts")
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +233,46 @@ def test_a_checkpoint_from_before_the_game_has_no_baseline_and_says_why(run: Pat
     assert any(
         note.startswith("the game begins after 80 samples, and this generator has seen 80") for note in found.notes
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda told: told["extra"].pop("vocabulary"), "vocabulary is damaged (it is no object): export it again."),
+        (
+            lambda told: told["extra"].update(vocabulary=[1]),
+            "vocabulary is damaged (it is no object): export it again.",
+        ),
+        (lambda told: told["extra"]["vocabulary"].pop("symbols"), "its symbols are no list of texts"),
+        (lambda told: told["extra"]["vocabulary"].update(merges=[3]), "its merges are no list of pairs of texts"),
+        (
+            lambda told: told["recipe"]["data"].update(tokens={"kind": "words"}),
+            "the file's vocabulary is of characters, with an end, and the recipe inside of words, with one: export it",
+        ),
+    ],
+)
+def test_a_strangers_contract_is_not_taken_on_trust(
+    change: Callable[[dict[str, Any]], Any], words: str, run: Path, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as raised:
+        evaluation.evaluate(changed(run / "model.onnx", tmp_path / "theirs.onnx", change), str(data), count=COUNT)
+    assert words in str(raised.value)
+
+
+def test_a_contract_whose_recipe_has_no_length_has_its_own(run: Path, data: Path, tmp_path: Path) -> None:
+    path = changed(run / "model.onnx", tmp_path / "m.onnx", lambda told: told["recipe"]["data"].pop("length"))
+    assert "texts of up to 8 symbols" in evaluation.evaluate(path, str(data), count=COUNT).report.protocol["data"]
+
+
+def changed(path: Path, out: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """A copy of an exported file with another contract."""
+    model = onnx.load(path)
+    (entry,) = (each for each in model.metadata_props if each.key == KEY)
+    told = json.loads(entry.value)
+    change(told)
+    entry.value = json.dumps(told)
+    onnx.save(model, out)
+    return out
 
 
 @pytest.mark.parametrize(

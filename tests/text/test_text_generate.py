@@ -286,3 +286,25 @@ def test_texts_need_neither_torch_nor_onnx(model: Path) -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 2
+
+
+def test_half_a_character_is_written_as_a_terminal_shows_it(model: Path, tmp_path: Path) -> None:
+    given, out = tmp_path / "given.jsonl", tmp_path / "out.jsonl"
+    given.write_text(json.dumps({"text": "ab\ud800"}) + "\n")
+    for source in (str(given), "ab\udcff"):
+        assert run(["generate", str(model), "--score", source, "--label", "boy", "--out", str(out)]) == 0
+        assert json.loads(out.read_text())["text"][:2] == "ab"
+    plain = tmp_path / "out.txt"
+    assert run(["generate", str(model), "--score", str(given), "--label", "boy", "--out", str(plain)]) == 0
+    assert plain.read_text().splitlines()[1].endswith("  ab\\ud800")
+
+
+def test_a_folder_is_no_text_and_a_table_no_folder(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["generate", str(model), "--score", str(tmp_path), "--label", "boy"]) == 2
+    assert "is a folder: give a file with a text a line, or a text." in capsys.readouterr().err
+    for name in ("names.csv", "names.json"):
+        assert run(["generate", str(model), "--out", str(tmp_path / name)]) == 2
+        assert f"{name}: texts are written as .txt or .jsonl, or into a folder" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()

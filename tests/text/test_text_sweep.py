@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,28 @@ def test_what_cannot_be_compared_is_said() -> None:
     text = said([Point("A", 1.0, 5.0, 12.0, 100)], points("B"))
     assert text.startswith("A and B cannot be compared at equal NLL_test or NLL_oracle: A has NLL_test 12, B has")
     assert "B has NLL_oracle 6 to 8" in text
+
+
+def test_curves_that_their_seeds_part_are_not_said_to_lack_what_the_table_shows() -> None:
+    """Both have points at NLL_test 9 and NLL_oracle 9, but no seed of theirs has what another has."""
+    mine = [Point("A", 1.0, 9.0 - seed, 9.0 + seed, 100, seed) for seed in (0, 1)]
+    theirs = [Point("B", 1.0, 9.0 - seed, 9.0 + seed, 100, seed) for seed in (0, 1)]
+    text = said([*mine, *between(mine)], [*theirs, *between(theirs)])
+    assert text.startswith("A and B cannot be compared at equal NLL_test or NLL_oracle, of which all their seeds")
+
+
+def between(points: list[Point]) -> list[Point]:
+    """A second point of each seed, close to its first."""
+    return [
+        replace(each, temperature=0.9, quality=each.quality - 0.1, diversity=each.diversity + 0.1) for each in points
+    ]
+
+
+@pytest.mark.parametrize("shift", [-0.5, -0.15])
+def test_seeds_that_are_no_trainings_are_called_what_they_are(shift: float) -> None:
+    ours, theirs = points("A", shift, SEEDS), points("B", 0.0, SEEDS)
+    assert "3 and 3 seeds of the noise" in verdict(ours, theirs, ORACLE, "the noise")
+    assert "noise" not in verdict(ours, theirs, ORACLE)
 
 
 def test_a_small_shared_range_is_told() -> None:

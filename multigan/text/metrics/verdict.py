@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class _Contest:
         return _Contest(self.at, -self.gap, self.behind, self.ahead, self.shared)
 
 
-def verdict(model: Sequence[Point], baseline: Sequence[Point], axes: Axes) -> str:
+def verdict(model: Sequence[Point], baseline: Sequence[Point], axes: Axes, whose: str = "") -> str:
     """One sentence: which of the two is ahead, where and by how much.
 
     Of each seed's points those count that no other is better than on both axes: what one can have by choosing the
@@ -72,6 +73,7 @@ def verdict(model: Sequence[Point], baseline: Sequence[Point], axes: Axes) -> st
     points of one are worse on both axes than a point of the other. A model is ahead where all its seeds are better than
     all of the other's, which for equal generators is chance once in so many times as the sentence says. Points that
     are not finite are left out, and counted. Raises UserError where points were measured on unequal numbers of texts.
+    whose: what the seeds are of where they are no trainings', such as `the noise`: the sentence says so.
     """
     names = (_name(model, "the model"), _name(baseline, "the baseline"))
     dropped = sum(not point.finite for point in [*model, *baseline])
@@ -81,7 +83,7 @@ def verdict(model: Sequence[Point], baseline: Sequence[Point], axes: Axes) -> st
         without = " and ".join(name for name, found in zip(names, (mine, theirs), strict=True) if not found)
         return f"Nothing can be said: there is no point with finite figures of {without}{note}."
     _check_counts([*model, *baseline])
-    seeds = (len(mine), len(theirs))
+    seeds = _Seeds(len(mine), len(theirs), whose)
     found = _contest(mine, theirs)
     if found is not None:
         return _sentence(found, names, seeds, axes.diversity, axes.quality) + note + "."
@@ -90,6 +92,17 @@ def verdict(model: Sequence[Point], baseline: Sequence[Point], axes: Axes) -> st
         shared = f", since they share no {axes.diversity.name}"
         return _sentence(found, names, seeds, axes.quality, axes.diversity) + shared + note + "."
     return _apart(mine, theirs, names, seeds, axes) + note + "."
+
+
+class _Seeds(NamedTuple):
+    """How many seeds the two have, and what these are of."""
+
+    model: int
+    baseline: int
+    whose: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.model} and {self.baseline} seeds" + (f" of {self.whose}" if self.whose else "")
 
 
 def _name(points: Sequence[Point], absent: str) -> str:
@@ -165,7 +178,7 @@ def _dominates(winners: Sequence[_Front], losers: Sequence[_Front]) -> bool:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def _sentence(found: _Contest, names: tuple[str, str], seeds: tuple[int, int], held: Axis, judged: Axis) -> str:
+def _sentence(found: _Contest, names: tuple[str, str], seeds: _Seeds, held: Axis, judged: Axis) -> str:
     place = f"at equal {held.name} {_between(found.at, held)}"
     little = f", in the {found.shared:.0%} that they share of what either reaches" if found.shared < MUCH else ""
     gap = float(found.gap.mean())
@@ -174,7 +187,7 @@ def _sentence(found: _Contest, names: tuple[str, str], seeds: tuple[int, int], h
         by = f"the mean {judged.name} of {better} is better by {abs(gap):.3g}" if gap else "the means are equal"
         return (
             f"There is no difference beyond the seeds' spread between {names[0]} and {names[1]} {place}: {by}, and the "
-            f"seeds ({seeds[0]} and {seeds[1]}) overlap{little}"
+            f"{seeds} overlap{little}"
         )
     sides = [(found, names), (found.flipped, names[::-1])]
     sides.sort(key=lambda side: int(side[0].ahead.sum()), reverse=True)
@@ -198,17 +211,16 @@ def _between(at: Floats, axis: Axis) -> str:
     return f"{low:.4g}" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} to {high:.4g}"
 
 
-def _chance(seeds: tuple[int, int]) -> str:
+def _chance(seeds: _Seeds) -> str:
     """How seldom all seeds of one of two equal generators are better than all of the other's."""
-    if sum(seeds) == 2:
+    both = seeds.model + seeds.baseline
+    if both == 2:
         return "(one seed each, so that chance alone may be the reason)"
-    ways = math.comb(sum(seeds), seeds[0]) / 2
-    return f"(with {seeds[0]} and {seeds[1]} seeds chance alone does so once in {ways:.3g} times)"
+    ways = math.comb(both, seeds.model) / 2
+    return f"(with {seeds} chance alone does so once in {ways:.3g} times)"
 
 
-def _apart(
-    mine: Sequence[_Front], theirs: Sequence[_Front], names: tuple[str, str], seeds: tuple[int, int], axes: Axes
-) -> str:
+def _apart(mine: Sequence[_Front], theirs: Sequence[_Front], names: tuple[str, str], seeds: _Seeds, axes: Axes) -> str:
     for winners, losers, (first, second) in ((mine, theirs, names), (theirs, mine, names[::-1])):
         if _dominates(winners, losers):
             return (
@@ -221,7 +233,8 @@ def _apart(
         for name, fronts in zip(names, (mine, theirs), strict=True)
     ]
     neither = f"{axes.diversity.name} or {axes.quality.name}"
-    return f"{names[0]} and {names[1]} cannot be compared at equal {neither}: {', '.join(reach)}"
+    none = ", of which all their seeds reach none together" if max(seeds[:2]) > 1 else ""
+    return f"{names[0]} and {names[1]} cannot be compared at equal {neither}{none}: {', '.join(reach)}"
 
 
 def _reach(fronts: Sequence[_Front], attribute: str) -> Floats:
