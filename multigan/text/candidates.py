@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from multigan import noise
 from multigan.contract import Contract
 from multigan.runtime import Generator
+from multigan.text.measuring import TEST, TRAIN
 from multigan.text.networks import Policy
 from multigan.text.networks.sampler import Sampler
 
 BATCH = 256
+BY_HEART = 0.1
+"""Where likelihood finds held-out texts less likely than its training texts by this share of NLL_test, it is said."""
 
 Rows = NDArray[np.int64]
 Sample = Callable[[float, int, int], Rows]
@@ -68,3 +71,16 @@ class Drawing:
     def _inputs(self, start: int, count: int, temperature: float, seed: int) -> dict[str, NDArray[Any]]:
         labels = None if self.labels is None else self.labels[np.arange(start, start + count) % len(self.labels)]
         return noise.inputs(self.contract, seed, start, count, labels=labels, given={"temperature": temperature})
+
+
+def by_heart(candidates: Sequence[Candidate], figures: Sequence[Mapping[str, float]]) -> str:
+    """Whether likelihood is a weak opponent, in a sentence; empty where it is not. figures: of each at temperature 1;
+    without NLL_test nothing else than the training texts is possible."""
+    for each, found in zip(candidates, figures, strict=True):
+        seen, unseen = found.get(TRAIN, np.inf), found.get(TEST, np.inf)
+        if each.name == "likelihood" and seen < (1 - BY_HEART) * unseen:
+            return (
+                f"likelihood knows its training texts by heart ({TRAIN} {seen:.2f}, {TEST} {unseen:.2f}): stopped "
+                "earlier (likelihood.samples, or training.samples of it alone) it is a better one."
+            )
+    return ""

@@ -19,10 +19,10 @@ from multigan.metrics import Evaluation as Found
 from multigan.metrics import Plan, Progress, Report, frechet_distance
 from multigan.metrics.report import Run
 from multigan.runtime import Generator
-from multigan.text.candidates import Candidate, Drawing, Rows
+from multigan.text.candidates import Candidate, Drawing, Rows, by_heart
 from multigan.text.config import Bpe, TextRecipe, Words
 from multigan.text.data.stream import TextStream, open_stream
-from multigan.text.measuring import AVERAGED, TEST, TRAIN, CorpusMeasure, OracleMeasure, measure_of, nll, plain
+from multigan.text.measuring import AVERAGED, TRAIN, CorpusMeasure, OracleMeasure, measure_of, nll, plain
 from multigan.text.metrics.embedding import MiniLM
 from multigan.text.metrics.novelty import novelty
 from multigan.text.metrics.pairs import BleuPair
@@ -40,8 +40,6 @@ SWEPT = 1000
 POINTS = "sweep.json"
 SHOWN = 50
 """Texts that are written down."""
-BY_HEART = 0.1
-"""Where likelihood finds held-out texts so much less likely than its training texts, of NLL_test, it is said."""
 
 
 @dataclass(frozen=True)
@@ -234,13 +232,18 @@ class _Measuring:
         others = [point for point in points if point.model == "likelihood"]
         ours = [point for point in points if point.model != "likelihood"]
         headline = verdict(ours, others, axes, "the noise") if others and ours else ""
+        notes = self._notes(candidates)
+        if (weak := by_heart(candidates, figures)) and headline:
+            headline += f" But {weak}"
+        elif weak:
+            notes.append(weak)
         drawn = self.compared(self.played[:count], None, 1.0)
         texts = [self.stream.vocabulary.decode(row) for row in made[0][:SHOWN].tolist()]
         report = Report(
             figures[0],
             floor,
             self._protocol(count),
-            self._notes(candidates, figures),
+            notes,
             headline,
             figures[1] if len(figures) > 1 else {},
         )
@@ -265,7 +268,7 @@ class _Measuring:
             stated["sentence embeddings"] = self.minilm.protocol
         return stated
 
-    def _notes(self, candidates: list[Candidate], figures: list[dict[str, float]]) -> list[str]:
+    def _notes(self, candidates: list[Candidate]) -> list[str]:
         notes = self.stream.sentences()[1:]  # what is unknown, and what is left out
         if len(self.played) < self.plan.count:
             notes.append(
@@ -278,13 +281,6 @@ class _Measuring:
             notes.append("no texts are held out (data.held_out): what is remembered looks like what is learned.")
         if len(candidates) > 1:
             notes.append("the seeds are the noise's: several trainings differ more (benchmarks/README.md).")
-        for each, found in zip(candidates, figures, strict=True):
-            seen, unseen = found.get(TRAIN, 0.0), found.get(TEST, np.inf)
-            if each.name == "likelihood" and seen < (1 - BY_HEART) * unseen and TRAIN in found:
-                notes.append(
-                    f"likelihood knows its training texts by heart ({TRAIN} {seen:.2f}, {TEST} {unseen:.2f}): stopped "
-                    "earlier (likelihood.samples, or training.samples of it alone) it is the better opponent."
-                )
         return notes
 
     def _alone(self) -> str:
