@@ -41,7 +41,8 @@ from multigan.text.oracle import anchors as anchors_of
 LIKELIHOOD = 60_000
 """Texts, six times each: about where NLL_test is lowest."""
 SMALL = [
-    f"likelihood={{samples: {LIKELIHOOD}, optimizer: {{lr: 0.01, betas: [0.9, 0.999], clip: 100.0}}, baseline: false}}",
+    f"likelihood.samples={LIKELIHOOD}",
+    "likelihood.baseline=false",
     "warmup=30000",
     "discriminator={kind: recurrent, embedding: 32, hidden: 64, dropout: 0.3}",
     "discriminator_optimizer={lr: 1.0e-3, betas: [0.9, 0.999]}",

@@ -19,7 +19,7 @@ from multigan.text.networks.sampler import Sampler
 
 BATCH = 256
 BY_HEART = 0.1
-"""Where likelihood finds held-out texts less likely than its training texts by this share of NLL_test, it is said."""
+"""Where NLL_train is lower than NLL_test by more than this share of it, likelihood knows its texts by heart."""
 
 Rows = NDArray[np.int64]
 Sample = Callable[[float, int, int], Rows]
@@ -81,6 +81,6 @@ def by_heart(candidates: Sequence[Candidate], figures: Sequence[Mapping[str, flo
         if each.name == "likelihood" and seen < (1 - BY_HEART) * unseen:
             return (
                 f"likelihood knows its training texts by heart ({TRAIN} {seen:.2f}, {TEST} {unseen:.2f}): stopped "
-                "earlier (likelihood.samples, or training.samples of it alone) it is a better one."
+                "earlier (likelihood.samples, or training.samples of it alone) it would foretell others better."
             )
     return ""
